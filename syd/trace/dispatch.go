@@ -13,9 +13,16 @@ import (
 	"syd/syd/policy"
 )
 
-// SeizeOptions are the ptrace options that the event table needs, and EXITKILL.
-const SeizeOptions = kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
-	kernel.OptExec | kernel.OptExit | kernel.OptSeccomp | kernel.OptExitKill
+// SeizeOptions are the ptrace options that the event table needs under p, and
+// EXITKILL. Exit events serve SegvGuard alone: without it nobody pays for them.
+func SeizeOptions(p *policy.Policy) int {
+	options := kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
+		kernel.OptExec | kernel.OptSeccomp | kernel.OptExitKill
+	if p.SegvGuard.Expiry != 0 {
+		options |= kernel.OptExit
+	}
+	return options
+}
 
 // statusUnknown is what syd exits with when nobody could tell how the eldest ended.
 const statusUnknown = 127
