@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package capability
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"syd/fixtures"
+)
+
+// FixtureDir is where the fixtures were extracted, for probes that run one.
+var FixtureDir string
+
+// Run runs a probe's command. A process that reaps orphans replaces it, so that
+// the command's status is not reaped with them.
+var Run = func(cmd *exec.Cmd) error { return cmd.Run() }
+
+// Table is every capability that a spec may ask for. The releases are those of
+// the man pages' HISTORY and of the commit that brought the call.
+var Table = []Capability{
+	{Name: "execveat", Linux: "3.19", Probe: call("execveat", unix.SYS_EXECVEAT, ^uintptr(0))},
+	{Name: "memfd_create", Linux: "3.17", Probe: call("memfd_create", unix.SYS_MEMFD_CREATE, 0, ^uintptr(0))},
+	{Name: "seccomp_user_notif", Linux: "5.0", Probe: action("SECCOMP_RET_USER_NOTIF", unix.SECCOMP_RET_USER_NOTIF)},
+	{Name: "seccomp_ret_trace", Linux: "4.14", Probe: action("SECCOMP_RET_TRACE", unix.SECCOMP_RET_TRACE)},
+	{Name: "pidfd_send_signal", Linux: "5.1", Probe: call("pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL, ^uintptr(0))},
+	{Name: "pidfd_open", Linux: "5.3", Probe: call("pidfd_open", unix.SYS_PIDFD_OPEN, ^uintptr(0))},
+	{Name: "ptrace_get_syscall_info", Linux: "5.3", Probe: byRelease("5.3")},
+	{Name: "clone3", Linux: "5.3", Probe: call("clone3", unix.SYS_CLONE3)},
+	{Name: "waitid_pidfd", Linux: "5.4", Probe: waitidPidfd},
+	{Name: "openat2", Linux: "5.6", Probe: call("openat2", unix.SYS_OPENAT2)},
+	{Name: "close_range", Linux: "5.9", Probe: call("close_range", unix.SYS_CLOSE_RANGE, 1, 0)},
+	{Name: "wait_killable_recv", Linux: "5.19", Probe: filterFlag("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1<<5|1<<3)},
+	{Name: "pidfd_thread", Linux: "6.9", Probe: pidfdThread},
+
+	{Name: "root", Optional: "user ID 0", Probe: root},
+	{Name: "two_cpus", Optional: "two CPUs", Probe: twoCPUs},
+	{Name: "user_namespaces", Optional: "user namespaces for this user", Probe: namespace("user", syscall.CLONE_NEWUSER)},
+	{Name: "pid_namespaces", Optional: "the right to make a PID namespace", Probe: pidNamespace},
+	{Name: "i386", Optional: "CONFIG_IA32_EMULATION on amd64", Probe: foreignABI},
+	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
+	{Name: "core_files", Optional: "a plain core_pattern and RLIMIT_CORE", Probe: coreFiles},
+	{Name: "bash", Optional: "bash", Probe: program("bash")},
+	{Name: "git", Optional: "git", Probe: program("git")},
+	{Name: "python3", Optional: "python3", Probe: program("python3")},
+}
+
+// call tries a system call with arguments that fail at once: any errno but
+// ENOSYS shows that the kernel has it.
+func call(name string, number uintptr, args ...uintptr) func() (bool, string) {
+	return func() (bool, string) {
+		var a [3]uintptr
+		copy(a[:], args)
+		_, _, errno := unix.RawSyscall(number, a[0], a[1], a[2])
+		return errno != unix.ENOSYS, fmt.Sprintf("%s: %s", name, errnoText(errno))
+	}
+}
+
+func errnoText(errno syscall.Errno) string {
+	if errno == 0 {
+		return "ok"
+	}
+	return unix.ErrnoName(errno)
+}
+
+func action(name string, value uint32) func() (bool, string) {
+	return func() (bool, string) {
+		// SECCOMP_GET_ACTION_AVAIL = 2
+		_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, 2, 0, uintptr(unsafe.Pointer(&value)))
+		return errno == 0, fmt.Sprintf("seccomp(GET_ACTION_AVAIL, %s): %s", name, errnoText(errno))
+	}
+}
+
+// filterFlag loads a filter from a NULL pointer: EFAULT shows that the flags
+// were accepted, EINVAL that one is unknown.
+func filterFlag(name string, flags uintptr) func() (bool, string) {
+	return func() (bool, string) {
+		_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, 1, flags, 0)
+		return errno == unix.EFAULT, fmt.Sprintf("seccomp(SET_MODE_FILTER, %s, NULL): %s", name, errnoText(errno))
+	}
+}
+
+func byRelease(least string) func() (bool, string) {
+	return func() (bool, string) {
+		release := Release()
+		return AtLeast(release, least), "uname: " + release
+	}
+}
+
+func waitidPidfd() (bool, string) {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return false, fmt.Sprintf("pidfd_open: %v", err)
+	}
+	defer unix.Close(fd)
+	// ECHILD: no child of ours; EINVAL: a kernel that doesn't know P_PIDFD.
+	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG, nil)
+	return err == unix.ECHILD, fmt.Sprintf("waitid(P_PIDFD, self): %v", err)
+}
+
+func pidfdThread() (bool, string) {
+	fd, err := unix.PidfdOpen(os.Getpid(), unix.O_EXCL)
+	if err != nil {
+		return false, fmt.Sprintf("pidfd_open(PIDFD_THREAD): %v", err)
+	}
+	unix.Close(fd)
+	return true, "pidfd_open(PIDFD_THREAD): ok"
+}
+
+func root() (bool, string) {
+	return os.Geteuid() == 0, fmt.Sprintf("geteuid: %d", os.Geteuid())
+}
+
+func twoCPUs() (bool, string) {
+	return runtime.NumCPU() >= 2, fmt.Sprintf("sched_getaffinity: %d", runtime.NumCPU())
+}
+
+func namespace(name string, flag uintptr) func() (bool, string) {
+	return func() (bool, string) {
+		cmd := exec.Command(fixtures.Path(FixtureDir, "process"), "exit", "0")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flag}
+		if err := Run(cmd); err != nil {
+			return false, fmt.Sprintf("clone(%s namespace): %v", name, err)
+		}
+		return true, fmt.Sprintf("clone(%s namespace): ok", name)
+	}
+}
+
+// pidNamespace needs root or a user namespace.
+func pidNamespace() (bool, string) {
+	if ok, evidence := namespace("PID", syscall.CLONE_NEWPID)(); ok {
+		return ok, evidence
+	}
+	return namespace("user and PID", syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID)()
+}
+
+func foreignABI() (bool, string) {
+	if !fixtures.ForeignABI {
+		return false, "no second ABI on " + runtime.GOARCH
+	}
+	path := fixtures.ForeignPath(FixtureDir, "process")
+	if _, err := os.Stat(path); err != nil {
+		return false, "the i386 fixtures are not built"
+	}
+	err := Run(exec.Command(path, "exit", "0"))
+	return err == nil, fmt.Sprintf("exec of an i386 program: %v", err)
+}
+
+func canOpen(path string) func() (bool, string) {
+	return func() (bool, string) {
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return false, err.Error()
+		}
+		file.Close()
+		return true, "open " + path + ": ok"
+	}
+}
+
+func coreFiles() (bool, string) {
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	if err != nil {
+		return false, err.Error()
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return false, err.Error()
+	}
+	text := strings.TrimSpace(string(pattern))
+	return text != "" && text[0] != '|' && !strings.HasPrefix(text, "@") && limit.Max > 0,
+		fmt.Sprintf("core_pattern %q, RLIMIT_CORE hard limit %d", text, limit.Max)
+}
+
+func program(name string) func() (bool, string) {
+	return func() (bool, string) {
+		// The directories that the harness gives to specs as PATH.
+		for _, dir := range []string{"/usr/local/bin", "/usr/bin", "/bin"} {
+			if path := filepath.Join(dir, name); unix.Access(path, unix.X_OK) == nil {
+				return true, path
+			}
+		}
+		return false, name + ": not in /usr/local/bin, /usr/bin, /bin"
+	}
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package engine
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"syd/conformance/catalogue"
+	"syd/conformance/harness"
+	"syd/conformance/report"
+)
+
+// A Selection is which specs run: all conditions hold.
+type Selection struct {
+	Label  string // an expression of Ginkgo's label filters
+	Clause string // a shell pattern on clause IDs
+	ID     string // a shell pattern on spec IDs
+	Smoke  bool
+	Slow   bool // without it, specs labelled slow are left out
+	Shard  int  // 1..Shards
+	Shards int  // 0: all
+}
+
+// Check says what is wrong with the expressions.
+func (s Selection) Check() error {
+	if _, err := s.labels(); err != nil {
+		return err
+	}
+	for flag, pattern := range map[string]string{"--clause": s.Clause, "--id": s.ID} {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("%s %q: %w", flag, pattern, err)
+		}
+	}
+	return nil
+}
+
+func (s Selection) labels() (func([]string) bool, error) {
+	if s.Label == "" {
+		return func([]string) bool { return true }, nil
+	}
+	filter, err := types.ParseLabelFilter(s.Label)
+	if err != nil {
+		return nil, fmt.Errorf("--label %q is no label expression, such as 'LCH && !smoke'", s.Label)
+	}
+	return filter, nil
+}
+
+// choose returns the positions of the chosen specs, in order.
+func (s Selection) choose(specs []catalogue.Spec) ([]int, error) {
+	matches, err := s.labels()
+	if err != nil {
+		return nil, err
+	}
+	var chosen []int
+	for i, spec := range specs {
+		if spec.Has(harness.LabelSlow) && !s.Slow || s.Smoke && !spec.Has(harness.LabelSmoke) {
+			continue
+		}
+		if s.Clause != "" && !spec.Matches(s.Clause) {
+			continue
+		}
+		if ok, _ := path.Match(s.ID, spec.ID); s.ID != "" && !ok {
+			continue
+		}
+		if matches(spec.Labels) {
+			chosen = append(chosen, i)
+		}
+	}
+	return s.cut(specs, chosen), nil
+}
+
+// cut takes this shard's part. Shards are dealt by ID, whatever the seed.
+func (s Selection) cut(specs []catalogue.Spec, chosen []int) []int {
+	if s.Shards == 0 {
+		return chosen
+	}
+	byID := slices.Clone(chosen)
+	slices.SortFunc(byID, func(a, b int) int { return report.CompareIDs(specs[a].ID, specs[b].ID) })
+	var mine []int
+	for i, position := range byID {
+		if i%s.Shards == s.Shard-1 {
+			mine = append(mine, position)
+		}
+	}
+	slices.Sort(mine)
+	return mine
+}
+
+func (s Selection) shard() string {
+	if s.Shards == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Shard, s.Shards)
+}
+
+// String is the selection as flags.
+func (s Selection) String() string {
+	var words []string
+	for _, f := range []struct{ flag, value string }{{"--label", s.Label}, {"--clause", s.Clause}, {"--id", s.ID}} {
+		if f.value != "" {
+			words = append(words, f.flag+" "+f.value)
+		}
+	}
+	if s.Smoke {
+		words = append(words, "--smoke")
+	}
+	if s.Slow {
+		words = append(words, "--slow")
+	}
+	return strings.Join(words, " ")
+}
