@@ -90,12 +90,17 @@ func interpreterOf(head []byte) string {
 	if !ok {
 		return ""
 	}
-	if end := bytes.IndexAny(line, "\n\x00"); end >= 0 {
+	end := bytes.IndexAny(line, "\n\x00")
+	if end >= 0 {
 		line = line[:end]
 	}
 	name := strings.TrimLeft(string(line), " \t")
-	if end := strings.IndexAny(name, " \t"); end >= 0 {
-		name = name[:end]
+	sep := strings.IndexAny(name, " \t")
+	switch {
+	case sep >= 0:
+		name = name[:sep]
+	case end < 0 && len(head) == scriptHead:
+		return "" // cut off: the kernel runs no part of a name (ENOEXEC)
 	}
 	return name
 }
