@@ -34,15 +34,15 @@ var _ = Describe("the end of a call that the tracer waits for", func() {
 
 	Spec("EVT-SYX-01.2", "is not waited for in later calls", func(ctx context.Context) {
 		for _, profile := range execProfiles {
-			result := Syd(ctx, profile, Fixture("tracestate", "chdir-work", "500", TempDir())...)
+			result := Syd(ctx, profile, Fixture("tracestate", "chdir-work", "200", TempDir())...)
 			Expect(result).To(HaveFact("failed", "0"))
 			Expect(result.Stderr).To(BeEmpty())
 		}
 	})
 
 	Spec("EVT-SYX-01.3", "makes no noise when the process is killed in it", func(ctx context.Context) {
-		result := Syd(ctx, execOpen, Fixture("exec", "kill-storm", "200", "chdir", TempDir())...)
-		Expect(result).To(HaveFact("killed", "200"))
+		result := Syd(ctx, execOpen, Fixture("exec", "kill-storm", "100", "chdir", TempDir())...)
+		Expect(result).To(HaveFact("killed", "100"))
 		Expect(result.Stderr).To(BeEmpty())
 	}, Clauses("EVT-SCM-01"))
 

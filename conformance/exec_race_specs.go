@@ -105,7 +105,7 @@ var _ = Describe("a race against the check of a chdir", func() {
 
 	Spec("EVT-SYX-02.2", "is none where two threads each go where the rules allow", func(ctx context.Context) {
 		good, bad := directories()
-		cmd := Fixture("exec", "share-chdir", good, bad, "1000")
+		cmd := Fixture("exec", "share-chdir", good, bad, "300")
 		_, native := execSame(ctx, cmd...)
 		Expect(native).To(HaveFact("failed", "0"))
 		// A denied third directory changes nothing for them.

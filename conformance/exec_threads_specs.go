@@ -29,8 +29,8 @@ var _ = Describe("exec from another thread than the first", func() {
 		}
 	})
 
-	Spec("EVT-EXE-02.3", "can be done again by the new program, 20 times over", func(ctx context.Context) {
-		_, native := execSame(ctx, Fixture("exec", "thread-again", "20", "5", "whoami")...)
+	Spec("EVT-EXE-02.3", "can be done again by the new program, 12 times over", func(ctx context.Context) {
+		_, native := execSame(ctx, Fixture("exec", "thread-again", "12", "5", "whoami")...)
 		Expect(native.Lines()).To(HaveLen(1))
 	})
 
@@ -67,12 +67,12 @@ var _ = Describe("exec from another thread than the first", func() {
 	})
 
 	Spec("EVT-EXE-02.8", "leaves nothing of calls that its siblings were in", func(ctx context.Context) {
-		_, native := execSame(ctx, Fixture("exec", "exec-over-chdir", "20", TempDir())...)
+		_, native := execSame(ctx, Fixture("exec", "exec-over-chdir", "6", TempDir())...)
 		Expect(native).To(SayLine("directory " + TempDir()))
 	}, Clauses("EVT-SYX-01"))
 
-	Spec("EVT-EXE-02.9", "works in a program with Go's runtime, 20 times in a row", func(ctx context.Context) {
-		_, native := execSame(ctx, Fixture("gofix", "exec-chain", "20")...)
+	Spec("EVT-EXE-02.9", "works in a program with Go's runtime, several times in a row", func(ctx context.Context) {
+		_, native := execSame(ctx, Fixture("gofix", "exec-chain", "6")...)
 		Expect(native).To(SayLine("end"))
 	})
 })
@@ -80,7 +80,7 @@ var _ = Describe("exec from another thread than the first", func() {
 var _ = Describe("a storm of exec", func() {
 	Spec("EVT-EXE-01.10", "loses no process and no status", func(ctx context.Context) {
 		for _, profile := range execProfiles {
-			result := Syd(ctx, profile, Fixture("exec", "storm", "20", "10")...)
+			result := Syd(ctx, profile, Fixture("exec", "storm", "20", "6")...)
 			Expect(result).To(HaveFact("good", "20"))
 			Expect(result.Stderr).To(BeEmpty())
 		}

@@ -19,16 +19,16 @@ var seccompData = []string{"0", "1", "7", "59", "80", "32767", "65535"}
 var _ = Describe("a seccomp stop", func() {
 	Spec("EVT-SCM-01.1", "of a process that is killed in it makes no noise", func(ctx context.Context) {
 		for _, profile := range execProfiles {
-			result := Syd(ctx, profile, Fixture("filter", "trace-kill", "200")...)
-			Expect(result).To(HaveFact("killed", "200"))
+			result := Syd(ctx, profile, Fixture("filter", "trace-kill", "80")...)
+			Expect(result).To(HaveFact("killed", "80"))
 			Expect(result.Stderr).To(BeEmpty())
 		}
 	})
 
 	Spec("EVT-SCM-01.2", "does not keep a process whose other thread ends it", func(ctx context.Context) {
 		for _, profile := range execProfiles {
-			result := Syd(ctx, profile, Fixture("filter", "trace-exit", "40", "20")...)
-			Expect(result).To(HaveFact("good", "40"))
+			result := Syd(ctx, profile, Fixture("filter", "trace-exit", "15", "20")...)
+			Expect(result).To(HaveFact("good", "15"))
 			Expect(result.Stderr).To(BeEmpty())
 		}
 	})
@@ -96,7 +96,7 @@ var _ = Describe("a filter of the program's own", func() {
 	})
 
 	Spec("EVT-SCM-03.5", "that traps or logs acts as natively", func(ctx context.Context) {
-		for _, data := range seccompData {
+		for _, data := range []string{"0", "65535"} {
 			execSame(ctx, Fixture("filter", "trap", data)...)
 		}
 		execSame(ctx, own("trap", "getpgid", "/")...)
