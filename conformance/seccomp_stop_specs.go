@@ -103,9 +103,10 @@ var _ = Describe("a filter of the program's own", func() {
 		execSame(ctx, own("log", "getpgid", "/")...)
 	})
 
-	Spec("EVT-SCM-03.6", "goes to children, and asks for a tracer there as natively", func(ctx context.Context) {
+	Spec("EVT-SCM-03.6", "goes to children and threads, and asks for a tracer there as natively", func(ctx context.Context) {
 		_, native := execSame(ctx, Fixture("filter", "inherit", "7")...)
 		Expect(native).To(HaveFact("child", "ENOSYS"))
+		Expect(native).To(HaveFact("thread", "ENOSYS"))
 	})
 
 	Spec("EVT-SCM-03.7", "of an i386 program asks for a tracer as natively", func(ctx context.Context) {
