@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		catalogue.Clause{ID: "SELF-01", Level: catalogue.Must, Origin: catalogue.Seed, Text: "misbehaves"},
 		catalogue.Clause{ID: "SELF-02", Level: catalogue.Must, Origin: catalogue.Seed, Text: "works"},
 		catalogue.Clause{ID: "SELF-03", Level: catalogue.Must, Origin: catalogue.Ours, Text: "differs"},
+		catalogue.Clause{ID: "SELF-04", Level: catalogue.Must, Origin: catalogue.Ours, Text: "needs a real build"},
 	)
 	catalogue.Divergences = append(catalogue.Divergences,
 		catalogue.Divergence{Spec: "SELF-01.20", Reason: "it is so"},
