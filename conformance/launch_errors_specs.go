@@ -28,7 +28,7 @@ func inject(ctx context.Context, what []string, opts []string, cmd ...string) Re
 	defer line.close()
 	argv := append(Fixture("tracestate", append([]string{"inject"}, what...)...), Build())
 	argv = append(append(append(argv, opts...), "--"), cmd...)
-	run := With(Files(line.far)).StartNative(ctx, argv...)
+	run := With(Files(line.far), Within(10*time.Second)).StartNative(ctx, argv...)
 	line.held()
 	result := run.Wait(ctx)
 	Expect(Within1s(ctx, line.cut)).To(BeTrue(), "a process outlived the sandbox by a second\n%s", result)
@@ -248,7 +248,7 @@ var _ = Describe("a mistake on the command line", func() {
 			{"SYD_LOG_FD=two", "two", int(unix.EINVAL)},
 			{"SYD_LOG_FD=-1", "-1", int(unix.EINVAL)},
 			{"SYD_LOG_FD=", "SYD_LOG_FD", int(unix.EINVAL)},
-			{"SYD_LOG_FD=77", "77", int(unix.EBADF)},
+			{"SYD_LOG_FD=1000003", "1000003", int(unix.EBADF)},
 		} {
 			result := With(Env(c.variable)).Syd(ctx, Off, "/bin/echo", "ran")
 			Expect(result).To(SatisfyAll(ExitWith(c.status), SayNothing(), Complain(c.words)))
