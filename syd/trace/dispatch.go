@@ -165,7 +165,9 @@ func (t *Tracer) loop(done func() bool) error {
 }
 
 // resume carries out what a handler decided. ESRCH is silent: the task was
-// killed while it was stopped, and the next wait tells.
+// killed while it was stopped, and the next wait tells. Any other error would
+// leave it stopped for ever, where SIGKILL does not reach it either if it is
+// about to exit: the sandbox ends, which detaches and kills it.
 func (t *Tracer) resume(e Event, r resume) {
 	var err error
 	switch r.op {
@@ -179,7 +181,7 @@ func (t *Tracer) resume(e Event, r resume) {
 		err = kernel.Kill(e.TID, syscall.SIGKILL)
 	}
 	if err != nil && err != syscall.ESRCH {
-		t.fault(e, "resume", err)
+		t.fatal = fmt.Errorf("resume after %v: %v", e, err)
 	}
 }
 

@@ -17,7 +17,8 @@ func (t *Tracer) handleExit(e Event) resume {
 	case err == syscall.ESRCH:
 		return none
 	case err != nil:
-		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+		t.fault(e, "PTRACE_GETEVENTMSG", err)
+		return cont // it is dying already: SIGKILL does not end this stop
 	}
 	status := syscall.WaitStatus(msg)
 	if !status.Signaled() || !dumpsCore(status.Signal()) {
