@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"syd/syd"
+)
+
+type verb int
+
+const (
+	verbRun verb = iota
+	verbHelp
+	verbVersion
+	verbAPI
+	verbCheck
+)
+
+// later are the options of Syd that this version does not have yet: naming one
+// is an error, so that nobody believes it to be in force.
+var later = []struct {
+	short, long string
+	value       bool
+	what        string
+}{
+	{"E", "export", true, "exporting the filters"},
+	{"P", "profile-file", true, "configuration files"},
+	{"c", "command", true, "running a shell command"},
+	{"f", "fakeroot", false, "a fake root mapping"},
+	{"l", "login", false, "login shells"},
+	{"q", "quick-boot", false, "a quick start"},
+	{"t", "", false, "this option"},
+	{"", "sh", false, "the shell library"},
+	{"", "el", false, "the Emacs Lisp library"},
+}
+
+// parse reads the command line. Options end at the first word that isn't one.
+func parse(args []string) (syd.Options, verb, error) {
+	var o syd.Options
+	chosen := verbRun
+	f := pflag.NewFlagSet("syd", pflag.ContinueOnError)
+	f.SetInterspersed(false)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+
+	option := func(short, long string, value bool, set func(string) error) {
+		if long == "" {
+			long = "option-" + short
+		}
+		flag := f.VarPF(setter(set), long, short, "")
+		if !value {
+			flag.NoOptDefVal = "on"
+		}
+	}
+	is := func(v verb) func(string) error { return func(string) error { chosen = v; return nil } }
+	option("h", "help", false, is(verbHelp))
+	option("V", "version", false, is(verbVersion))
+	option("", "api", false, is(verbAPI))
+	option("", "check", false, is(verbCheck))
+	option("x", "observe", false, func(string) error { o.Observe = true; return nil })
+	option("a", "arg0", true, func(v string) error { o.Arg0 = v; return nil })
+	option("m", "magic", true, func(v string) error {
+		o.Config = append(o.Config, syd.Command{Where: "-m", Text: v})
+		return nil
+	})
+	option("p", "profile", true, func(v string) error {
+		commands, ok := syd.Profile("-p "+v, v)
+		if !ok {
+			return errors.New("unknown profile: expected off")
+		}
+		o.Config = append(o.Config, commands...)
+		return nil
+	})
+	option("e", "env", true, func(v string) error {
+		if name, _, _ := strings.Cut(v, "="); name == "" || strings.ContainsRune(v, 0) {
+			return errors.New("expected VAR=VAL, VAR or VAR=")
+		}
+		o.Env = append(o.Env, v)
+		return nil
+	})
+	for _, l := range later {
+		option(l.short, l.long, l.value, func(string) error {
+			return fmt.Errorf("%s comes with a later version of syd", l.what)
+		})
+	}
+	if err := f.Parse(args); err != nil {
+		return o, chosen, err
+	}
+	o.Argv = f.Args()
+	if chosen == verbRun && len(o.Argv) == 0 {
+		return o, chosen, errors.New("expected a command to run after the options: syd -p off -- COMMAND (syd -h for help)")
+	}
+	return o, chosen, nil
+}
+
+// setter is a pflag.Value that only sets.
+type setter func(string) error
+
+func (s setter) Set(value string) error { return s(value) }
+func (s setter) String() string         { return "" }
+func (s setter) Type() string           { return "value" }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"syd/syd"
+	"syd/syd/audit"
+)
+
+const (
+	version    = "3.52.0-go.1"
+	apiVersion = 3
+	usage      = `Usage: syd [options] [--] COMMAND [ARGUMENT...]
+       syd --api | --check
+
+Runs COMMAND in a sandbox and exits with its status: its exit code, 128+N if
+signal N killed it. Without a rule that allows it nothing is executed.
+
+Options:
+  -m COMMAND   one configuration command (below); may be repeated, later ones win
+  -p NAME      a built-in profile: off = no policy, the sandbox only traces
+  -a NAME      argv[0] of COMMAND
+  -e VAR=VAL   set an environment variable; VAR unsets it; VAR= passes on one
+               that would be dropped (LD_*, and names with PASSWORD,
+               CREDENTIAL, TOKEN or KEY as a word)
+  -x           observe: log what would be denied, and let it happen
+  -h, -V       print this help, the version
+  --api        print the number of the configuration language's version
+  --check      exit 0 inside a sandbox of syd, 1 outside
+
+Configuration commands:
+  ACTION/CATEGORIES+PATTERN    add a rule; the last rule that matches wins
+  ACTION/CATEGORIES-PATTERN    remove the newest equal rule; ^ removes all equal
+  default/CATEGORIES:ACTION    what happens where no rule matches
+  sandbox/CATEGORIES:on|off    whether the categories are decided on at all
+  pid/max:N                    from how many tasks on the pid category decides
+  segvguard/expiry:SECONDS     how long a crash counts; 0 = off
+  segvguard/maxcrashes:N       how many suspend an executable
+  segvguard/suspension:SECONDS and for how long
+  trace/exit_wait_all:on|off   wait for all processes, not only for COMMAND
+  trace/allow_unsafe_env:on|off
+  ACTION: allow warn filter deny panic stop abort kill exit
+  CATEGORIES: exec, chdir, pid, joined by commas
+  PATTERN: an absolute path; ? * ** [...] {a,b}; DIR/*** = DIR and all below it
+
+Environment:
+  SYD_LOG      the least important level to log: emerg alert crit error warn
+               notice info debug (default: warn)
+  SYD_LOG_FD   the descriptor that records go to (default: 2)
+
+Example: syd -m 'allow/exec,chdir+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id; echo $?'
+`
+)
+
+// run is the whole command: it returns the status to exit with.
+func run(args []string, stdout, stderr io.Writer) int {
+	o, verb, err := parse(args)
+	if err != nil {
+		return complain(stderr, err, int(syscall.EINVAL))
+	}
+	switch verb {
+	case verbHelp:
+		fmt.Fprint(stdout, usage)
+		return 0
+	case verbVersion:
+		fmt.Fprintf(stdout, "syd %s (configuration language %d)\n", version, apiVersion)
+		return 0
+	case verbAPI:
+		fmt.Fprintln(stdout, apiVersion)
+		return 0
+	case verbCheck:
+		if syd.Inside() {
+			return 0
+		}
+		return 1
+	}
+	if err := logging(&o); err != nil {
+		return complain(stderr, err, int(syscall.EINVAL))
+	}
+	status, err := syd.Run(context.Background(), o)
+	if err != nil {
+		return complain(stderr, err, int(status))
+	}
+	return int(status)
+}
+
+func complain(stderr io.Writer, err error, status int) int {
+	fmt.Fprintf(stderr, "syd: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	return status
+}
+
+// logging reads SYD_LOG and SYD_LOG_FD.
+func logging(o *syd.Options) error {
+	o.LogFD, o.LogLevel = 2, audit.Warn
+	if name, set := os.LookupEnv("SYD_LOG"); set {
+		level, ok := audit.ParseLevel(name)
+		if !ok {
+			return fmt.Errorf("SYD_LOG: %q: expected one of %s", name, strings.Join(audit.LevelNames(), ", "))
+		}
+		o.LogLevel = level
+	}
+	if text, set := os.LookupEnv("SYD_LOG_FD"); set {
+		fd, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return fmt.Errorf("SYD_LOG_FD: %q: expected the number of an open descriptor", text)
+		}
+		o.LogFD = int(fd)
+	}
+	return nil
+}

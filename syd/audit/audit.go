@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package audit turns typed records into JSON lines; nothing else formats.
+//
+// Writing happens on a goroutine of its own, so that a full pipe or a slow
+// reader blocks no tracee: records beyond what it holds are counted and
+// dropped, and the count is the last record written.
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"syd/syd/kernel"
+)
+
+// Level says how much a record matters, as syslog(3) has it: lower is worse.
+type Level uint8
+
+// The levels, by their names in SYD_LOG.
+const (
+	Emerg Level = iota
+	Alert
+	Crit
+	Error
+	Warn
+	Notice
+	Info
+	Debug
+)
+
+var levelNames = []string{"emerg", "alert", "crit", "error", "warn", "notice", "info", "debug"}
+
+// ParseLevel finds a level by its name.
+func ParseLevel(name string) (Level, bool) {
+	for i, n := range levelNames {
+		if n == name {
+			return Level(i), true
+		}
+	}
+	return 0, false
+}
+
+// LevelNames lists the names that ParseLevel knows.
+func LevelNames() []string { return levelNames }
+
+// Record is one line. Fields that are empty are left out.
+type Record struct {
+	Level Level `json:"-"`
+
+	ID   string `json:"id"`   // of the run
+	Time string `json:"time"` // UTC, basic ISO form
+	Ctx  string `json:"ctx"`  // access, exec, spawn, trace, segvguard ...
+	Cap  string `json:"cap,omitempty"`
+	Act  string `json:"act,omitempty"`
+	Sys  string `json:"sys,omitempty"`
+	Path string `json:"path,omitempty"`
+	Cmd  string `json:"cmd,omitempty"`
+	CWD  string `json:"cwd,omitempty"`
+	PID  int    `json:"pid,omitempty"`
+	UID  *int   `json:"uid,omitempty"`
+	Op   string `json:"op,omitempty"`
+	Msg  string `json:"msg,omitempty"`
+	Tip  string `json:"tip,omitempty"`
+}
+
+const (
+	queueLength = 1024
+	flushBound  = time.Second
+)
+
+// Log writes records to one descriptor. Its methods may be called from any
+// thread and never wait, but for Close.
+type Log struct {
+	fd      int
+	level   Level
+	id      string
+	queue   chan Record
+	done    chan struct{}
+	started atomic.Bool
+	dropped atomic.Int64
+	start   func(func())
+}
+
+// New makes a log of records up to level, written to fd, which stays the
+// caller's. start runs the writer in a goroutine when the first record comes.
+func New(fd int, level Level, start func(func())) *Log {
+	return &Log{
+		fd: fd, level: level, start: start,
+		id:    fmt.Sprintf("%x", time.Now().UnixNano()),
+		queue: make(chan Record, queueLength),
+		done:  make(chan struct{}),
+	}
+}
+
+// Enabled says whether a record of level would be written: ask it before
+// gathering what a record costs.
+func (l *Log) Enabled(level Level) bool { return level <= l.level }
+
+// Write queues r.
+func (l *Log) Write(r Record) {
+	if !l.Enabled(r.Level) {
+		return
+	}
+	r.ID, r.Time = l.id, time.Now().UTC().Format("20060102T150405Z")
+	if !l.started.Swap(true) {
+		l.start(l.run)
+	}
+	select {
+	case l.queue <- r:
+	default:
+		l.dropped.Add(1)
+	}
+}
+
+// Close writes what is queued, for at most a second. No Write may follow.
+func (l *Log) Close() {
+	close(l.queue)
+	if !l.started.Load() {
+		return
+	}
+	select {
+	case <-l.done:
+	case <-time.After(flushBound):
+	}
+}
+
+func (l *Log) run() {
+	defer close(l.done)
+	for r := range l.queue {
+		l.line(r)
+	}
+	if n := l.dropped.Load(); n > 0 {
+		l.line(Record{ID: l.id, Ctx: "audit", Op: "drop", Msg: fmt.Sprintf("%d records dropped: slow reader", n)})
+	}
+}
+
+func (l *Log) line(r Record) {
+	for _, s := range []*string{&r.Path, &r.Cmd, &r.CWD, &r.Msg} {
+		*s = printable(*s)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return // no field of Record can fail to marshal
+	}
+	kernel.WriteAll(l.fd, append(text, '\n')) // a reader that went away is not the sandbox's business
+}
+
+// printable keeps valid UTF-8, which JSON escapes by itself, and shows each
+// other byte as \xHH, so that two different names never look the same.
+func printable(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var out []byte
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			out = fmt.Appendf(out, `\x%02x`, s[i])
+		} else {
+			out = append(out, s[i:i+size]...)
+		}
+		i += size
+	}
+	return string(out)
+}

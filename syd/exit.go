@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package syd
+
+import (
+	"errors"
+	"syscall"
+
+	"syd/syd/kernel/spawn"
+	"syd/syd/policy"
+)
+
+// Exit is the status that syd is to exit with.
+type Exit int
+
+// StatusFault is the status of a fault of syd's own, and of an eldest whose end
+// nobody could tell.
+const StatusFault Exit = 127
+
+// exitOf finds the status for an error: EINVAL for what was written wrongly,
+// else the errno.
+func exitOf(err error) Exit {
+	if _, ok := errors.AsType[*policy.Error](err); ok {
+		return Exit(syscall.EINVAL)
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return Exit(errno)
+	}
+	return StatusFault
+}
+
+// execError is the eldest's exec that failed.
+type execError struct{ errno syscall.Errno }
+
+func (e *execError) Error() string { return "exec error: " + spawn.Strerror(e.errno) }
+func (e *execError) Unwrap() error { return e.errno }

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// PathMax is PATH_MAX with its NUL (uapi linux/limits.h).
+const PathMax = unix.PathMax
+
+// Flags that execveat(2) and its like know (uapi linux/fcntl.h).
+const (
+	AtFDCWD           = unix.AT_FDCWD
+	AtEmptyPath       = unix.AT_EMPTY_PATH
+	AtSymlinkNofollow = unix.AT_SYMLINK_NOFOLLOW
+	AtExecveCheck     = 0x10000 // Linux 6.14
+)
+
+// PollEvents says which of fds, in order, is ready: readable, or hung up.
+type PollEvents struct{ Readable, HungUp bool }
+
+// Poll sleeps until one of fds is readable or hung up and says which.
+func Poll(fds ...int) ([]PollEvents, error) {
+	set := make([]unix.PollFd, len(fds))
+	for i, fd := range fds {
+		set[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	for {
+		_, err := unix.Poll(set, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		events := make([]PollEvents, len(fds))
+		for i, p := range set {
+			events[i] = PollEvents{p.Revents&unix.POLLIN != 0, p.Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0}
+		}
+		return events, nil
+	}
+}
+
+// EventFD opens a non-blocking, close-on-exec eventfd.
+func EventFD() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK) }
+
+// Wake makes an eventfd readable.
+func Wake(fd int) {
+	one := [8]byte{1, 1, 1, 1, 1, 1, 1}
+	unix.Write(fd, one[:])
+}
+
+// Drain makes an eventfd unreadable again.
+func Drain(fd int) {
+	var count [8]byte
+	unix.Read(fd, count[:])
+}
+
+// Close closes fd.
+func Close(fd int) { unix.Close(fd) }
+
+// CloseOnExec sets FD_CLOEXEC on fd. EBADF: it isn't open.
+func CloseOnExec(fd int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+	return err
+}
+
+// WriteAll writes p to fd, waiting while a non-blocking fd is full. Unlike
+// os.File it leaves the decision on EPIPE to the caller.
+func WriteAll(fd int, p []byte) error {
+	for len(p) > 0 {
+		n, err := unix.Write(fd, p)
+		switch err {
+		case nil:
+			p = p[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1); err != nil && err != unix.EINTR {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// MemFD makes an anonymous file; the caller owns it.
+func MemFD(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// MayExecute says whether path is a regular file that the caller may execute,
+// as execvp(3) judges a candidate of its search.
+func MayExecute(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return unix.EACCES
+	}
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
+}
+
+// ReadString reads the NUL-terminated string at addr in tid's memory: at most
+// max bytes with the NUL. EFAULT: not mapped; ENAMETOOLONG: no NUL in max.
+// Reads never cross into a page that the string doesn't reach.
+func ReadString(tid int, addr uint64, max int) (string, error) {
+	const page = 4096
+	buf := make([]byte, 0, 256)
+	for len(buf) < max {
+		at := addr + uint64(len(buf))
+		n := min(page-int(at%page), max-len(buf), max)
+		if len(buf) == 0 {
+			n = min(n, 256) // most paths are short
+		}
+		chunk := make([]byte, n)
+		local := []unix.Iovec{{Base: &chunk[0]}}
+		local[0].SetLen(n)
+		got, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: n}}, 0)
+		if err != nil {
+			return "", err
+		}
+		if end := bytes.IndexByte(chunk[:got], 0); end >= 0 {
+			return string(append(buf, chunk[:end]...)), nil
+		}
+		if got == 0 {
+			return "", unix.EFAULT
+		}
+		buf = append(buf, chunk[:got]...)
+	}
+	return "", unix.ENAMETOOLONG
+}
+
+// Status holds the fields of /proc/PID/status (proc_pid_status(5)) in use.
+type Status struct {
+	TGID, TracerPID  int
+	Blocked, Ignored uint64 // SigBlk, SigIgn
+	Caught           uint64 // SigCgt
+	UID              int    // effective
+}
+
+// ReadStatus reads /proc/tid/status.
+func ReadStatus(tid int) (Status, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return Status{}, errnoOf(err)
+	}
+	var s Status
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimRight(line, "\n"), ":\t")
+		switch key {
+		case "Tgid":
+			s.TGID, _ = strconv.Atoi(value)
+		case "TracerPid":
+			s.TracerPID, _ = strconv.Atoi(value)
+		case "Uid":
+			if ids := strings.Fields(value); len(ids) > 1 {
+				s.UID, _ = strconv.Atoi(ids[1])
+			}
+		case "SigBlk":
+			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
+		case "SigIgn":
+			s.Ignored, _ = strconv.ParseUint(value, 16, 64)
+		case "SigCgt":
+			s.Caught, _ = strconv.ParseUint(value, 16, 64)
+		}
+	}
+	return s, nil
+}
+
+// CommandLine is /proc/tid/cmdline, its arguments joined by spaces, cut at 4 KiB.
+func CommandLine(tid int) string {
+	f, err := os.Open("/proc/" + strconv.Itoa(tid) + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	buf := make([]byte, 4096)
+	n, _ := f.Read(buf)
+	return string(bytes.ReplaceAll(bytes.TrimRight(buf[:n], "\x00"), []byte{0}, []byte{' '}))
+}
+
+func errnoOf(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Architectures of this machine as seccomp and ptrace name them (uapi linux/audit.h).
+const (
+	ArchNative = 0xc000003e // AUDIT_ARCH_X86_64; x32 calls carry it too, with bit 30 in the number
+	ArchCompat = 0x40000003 // AUDIT_ARCH_I386
+)
+
+// Offsets in struct user_regs_struct (asm/user_64.h): a 64-bit tracer uses them
+// for 32-bit tracees too.
+const (
+	offRAX     = unsafe.Offsetof(syscall.PtraceRegs{}.Rax)
+	offOrigRAX = unsafe.Offsetof(syscall.PtraceRegs{}.Orig_rax)
+)
+
+// SkipSyscall makes tid, in a seccomp-stop, not do the call and return -errno:
+// a number of -1 skips it, and the return register stays as it is set
+// (kernel/seccomp.c, __seccomp_filter, since Linux 4.8).
+func SkipSyscall(tid int, errno syscall.Errno) error {
+	if err := ptrace(unix.PTRACE_POKEUSR, tid, offOrigRAX, ^uintptr(0)); err != nil {
+		return err
+	}
+	return SetReturn(tid, -int64(errno))
+}
+
+// SetReturn sets the return register of tid, in a seccomp-, exit- or signal-stop.
+func SetReturn(tid int, value int64) error {
+	return ptrace(unix.PTRACE_POKEUSR, tid, offRAX, uintptr(value))
+}
+
+// Interrupted reports, in a signal-delivery-stop, the system call of tid that
+// the signal interrupted if it is about to return errno. Two requests when it
+// isn't, which is nearly always.
+func Interrupted(tid int, errno syscall.Errno) (SyscallInfo, bool) {
+	var rax, orig uint64
+	if ptrace(unix.PTRACE_PEEKUSR, tid, offRAX, uintptr(unsafe.Pointer(&rax))) != nil || int64(rax) != -int64(errno) {
+		return SyscallInfo{}, false
+	}
+	if ptrace(unix.PTRACE_PEEKUSR, tid, offOrigRAX, uintptr(unsafe.Pointer(&orig))) != nil || int64(orig) < 0 {
+		return SyscallInfo{}, false // not in a call: an exception, say
+	}
+	var info SyscallInfo
+	var regs syscall.PtraceRegs
+	if GetSyscallInfo(tid, &info) != nil || ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(&regs))) != nil {
+		return SyscallInfo{}, false
+	}
+	info.Number = orig
+	info.Args = [6]uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
+	if info.Arch == ArchCompat {
+		info.Args = [6]uint64{regs.Rbx, regs.Rcx, regs.Rdx, regs.Rsi, regs.Rdi, regs.Rbp}
+	}
+	return info, true
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE
+#include "stub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
+#endif
+
+struct spawn_inherited spawn_inherited;
+
+/* struct sigaction as the kernel has it (asm/signal.h). */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+enum { NSIG_KERNEL = 64, SIGSET_BYTES = 8 };
+
+static uint64_t bit(int signal)
+{
+	return UINT64_C(1) << (signal - 1);
+}
+
+/*
+ * A system call that touches no thread-local storage: the child shares the
+ * tracer thread's, and with it errno. Returns -errno.
+ */
+static long raw(long number, long a, long b, long c, long d)
+{
+#if defined(__x86_64__)
+	long ret;
+	register long r10 __asm__("r10") = d;
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+	return x0;
+#else
+#error "no raw system call for this architecture"
+#endif
+}
+
+/*
+ * Runs before the Go runtime, which installs its handlers, raises the soft
+ * RLIMIT_NOFILE and copies the mask to every thread it starts. The signals that
+ * the supervisor reads through its signalfd are blocked from here on, in all
+ * threads: the runtime unblocks only those it needs itself.
+ */
+__attribute__((constructor)) static void remember(void)
+{
+	static const int handled[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+				      SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGPIPE};
+	for (int s = 1; s <= NSIG_KERNEL; s++) {
+		struct kernel_sigaction old = {0};
+		if (raw(SYS_rt_sigaction, s, 0, (long)&old, SIGSET_BYTES) == 0 &&
+		    old.handler == SIG_IGN)
+			spawn_inherited.ignored |= bit(s);
+	}
+	uint64_t block = 0;
+	for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+		block |= bit(handled[i]);
+	raw(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&spawn_inherited.mask, SIGSET_BYTES);
+	for (int fd = 0; fd <= 2; fd++)
+		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
+			spawn_inherited.closed_stdio |= 1U << fd;
+	struct rlimit limit;
+	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0) {
+		spawn_inherited.nofile_soft = limit.rlim_cur;
+		spawn_inherited.nofile_hard = limit.rlim_max;
+	}
+}
+
+/* One start at a time: the tracer thread makes it and waits for it. */
+static struct {
+	const struct spawn_request *request;
+	struct spawn_child *child;
+	struct spawn_failure failure;
+	pid_t supervisor;
+	int alive;    /* 1 while in set-up, 2 ready; the kernel clears it at exec and exit */
+	int released; /* 1: go on to execve */
+} start;
+
+static char stack[64 << 10] __attribute__((aligned(64)));
+
+static void futex_wait(int *word, int value)
+{
+	raw(SYS_futex, (long)word, FUTEX_WAIT, value, 0);
+}
+
+static void futex_wake(int *word)
+{
+	raw(SYS_futex, (long)word, FUTEX_WAKE, 1, 0);
+}
+
+static void fail(enum spawn_step step, long error)
+{
+	struct spawn_failure failure = {.step = (int32_t)step, .error = (int32_t)-error};
+	raw(SYS_write, start.request->report, (long)&failure, sizeof failure, 0);
+	start.failure = failure;
+	for (;;)
+		raw(SYS_exit_group, 127, 0, 0, 0);
+}
+
+static void check(enum spawn_step step, long result)
+{
+	if (result < 0)
+		fail(step, result);
+}
+
+/* The runtime's handlers must not run here, in the runtime's memory. */
+static void reset_signals(void)
+{
+	for (int s = 1; s <= NSIG_KERNEL; s++) {
+		if (s == SIGKILL || s == SIGSTOP)
+			continue;
+		struct kernel_sigaction action = {
+			.handler = spawn_inherited.ignored & bit(s) ? SIG_IGN : SIG_DFL};
+		check(STEP_SIGACTION, raw(SYS_rt_sigaction, s, (long)&action, 0, SIGSET_BYTES));
+	}
+}
+
+/* NEW_LISTENER puts the listener in the table that we share with the supervisor. */
+static int load_filter(void)
+{
+	unsigned long flags =
+		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	long fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (long)flags,
+		      (long)&start.request->filter, 0);
+	if (fd == -EINVAL) /* before Linux 5.19 */
+		fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			 (long)&start.request->filter, 0);
+	check(STEP_SECCOMP, fd);
+	return (int)fd;
+}
+
+static int child_main(void *unused)
+{
+	(void)unused;
+	/* Until it is seized with EXITKILL, this kills it with the tracer thread. */
+	check(STEP_DEATHSIG, raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0));
+	if (raw(SYS_getppid, 0, 0, 0, 0) != start.supervisor)
+		fail(STEP_PARENT, -ESRCH);
+	reset_signals();
+	struct rlimit limit = {spawn_inherited.nofile_soft, spawn_inherited.nofile_hard};
+	check(STEP_RLIMIT, raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0));
+	check(STEP_NO_NEW_PRIVS, raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0));
+	start.child->listener = load_filter();
+
+	__atomic_store_n(&start.alive, 2, __ATOMIC_SEQ_CST);
+	futex_wake(&start.alive);
+	while (__atomic_load_n(&start.released, __ATOMIC_SEQ_CST) == 0)
+		futex_wait(&start.released, 0);
+
+	check(STEP_DEATHSIG, raw(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0));
+	check(STEP_SIGMASK, raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn_inherited.mask, 0,
+				SIGSET_BYTES));
+	fail(STEP_EXEC, raw(SYS_execve, (long)start.request->path, (long)start.request->argv,
+			    (long)start.request->envp, 0));
+	return 127;
+}
+
+int spawn_prepare(const struct spawn_request *request, struct spawn_child *child,
+		  struct spawn_failure *failure)
+{
+	child->pid = child->pidfd = child->listener = -1;
+	memset(&start, 0, sizeof start);
+	start.request = request;
+	start.child = child;
+	start.supervisor = getpid();
+	start.alive = 1;
+
+	/* The Go runtime opened /dev/null where it found nothing. */
+	for (int fd = 0; fd <= 2; fd++)
+		if (spawn_inherited.closed_stdio & 1U << fd)
+			raw(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC, 0);
+	uint64_t all = ~UINT64_C(0);
+	uint64_t before = 0;
+	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGSET_BYTES);
+	/*
+	 * CLONE_VM: no page tables to copy. CLONE_FILES: the listener arrives in
+	 * our table; exec un-shares it. No CLONE_VFORK: we have to seize it first.
+	 * CHILD_CLEARTID: the kernel clears and wakes `alive` if it dies in set-up.
+	 */
+	int pid = clone(child_main, stack + sizeof stack,
+			CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, NULL,
+			&child->pidfd, NULL, &start.alive);
+	int error = pid < 0 ? errno : 0;
+	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGSET_BYTES);
+	if (error != 0) {
+		*failure = (struct spawn_failure){STEP_CLONE, error};
+		return error;
+	}
+	child->pid = pid;
+	while (__atomic_load_n(&start.alive, __ATOMIC_SEQ_CST) == 1)
+		futex_wait(&start.alive, 1);
+	if (__atomic_load_n(&start.alive, __ATOMIC_SEQ_CST) == 2)
+		return 0;
+	*failure = start.failure.step != STEP_NONE ? start.failure
+						   : (struct spawn_failure){STEP_CLONE, ECHILD};
+	return failure->error;
+}
+
+void spawn_release(void)
+{
+	__atomic_store_n(&start.released, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&start.released);
+}
+
+int spawn_quiet_sigchld(void)
+{
+	struct kernel_sigaction action = {.handler = SIG_DFL, .flags = SA_NOCLDSTOP};
+	return (int)raw(SYS_rt_sigaction, SIGCHLD, (long)&action, 0, SIGSET_BYTES);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The child side of a start: everything that happens between clone(2) and
+ * execve(2), in C because the child shares the supervisor's memory and may not
+ * run a line of Go.
+ */
+#ifndef SYD_SPAWN_STUB_H
+#define SYD_SPAWN_STUB_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the process was given at exec, before the Go runtime changed it. */
+struct spawn_inherited {
+	uint64_t mask;        /* blocked signals: bit n-1 is signal n */
+	uint64_t ignored;     /* signals whose action was SIG_IGN */
+	uint64_t nofile_soft; /* RLIMIT_NOFILE */
+	uint64_t nofile_hard;
+	uint32_t closed_stdio; /* bit n: descriptor n, of 0 to 2, was not open */
+};
+extern struct spawn_inherited spawn_inherited;
+
+/* Where a start can fail; the names stand in spawn_unsafe.go. */
+enum spawn_step {
+	STEP_NONE,
+	STEP_CLONE,
+	STEP_DEATHSIG,
+	STEP_PARENT,
+	STEP_SIGACTION,
+	STEP_RLIMIT,
+	STEP_NO_NEW_PRIVS,
+	STEP_SECCOMP,
+	STEP_SIGMASK,
+	STEP_EXEC,
+};
+
+struct spawn_failure {
+	int32_t step;
+	int32_t error;
+};
+
+struct spawn_request {
+	const char *path;
+	char *const *argv;
+	char *const *envp;
+	struct sock_fprog filter;
+	int report; /* write end of the failure pipe */
+};
+
+struct spawn_child {
+	int pid;
+	int pidfd;
+	int listener;
+};
+
+/*
+ * Clones the child and waits until it is set up and asks to be released.
+ * Returns 0, or the errno with *failure filled. Async-signal context of the
+ * child: raw system calls only.
+ */
+int spawn_prepare(const struct spawn_request *request, struct spawn_child *child,
+		  struct spawn_failure *failure);
+
+/* Lets the prepared child go on to execve(2). Call it once it is seized. */
+void spawn_release(void);
+
+/* Resets SIGCHLD: default action, no signal for stops (SA_NOCLDSTOP). */
+int spawn_quiet_sigchld(void);
+
+#endif

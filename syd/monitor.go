@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package syd
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+
+	"syd/syd/kernel"
+)
+
+// monitored are the signals that the supervisor acts on. The spawn stub blocks
+// them in every thread before the Go runtime starts.
+var monitored = []syscall.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
+	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
+}
+
+// monitor is the helper beside the tracer: it forwards signals to the eldest,
+// stops the supervisor together with it, and notices when no task is under the
+// sandbox's filter any more.
+type monitor struct {
+	pidfd    int // the eldest
+	listener int
+	signals  int
+	wake     int
+	unused   func() // no filter user is left
+	done     chan struct{}
+
+	stopped atomic.Int32 // the signal that the eldest is stopped by; 0: it isn't
+	ending  atomic.Bool
+
+	stopWanted bool // the supervisor was told to stop and the eldest hasn't yet
+}
+
+func newMonitor(pidfd, listener int) (*monitor, error) {
+	m := &monitor{pidfd: pidfd, listener: listener, done: make(chan struct{})}
+	var err error
+	if m.signals, err = kernel.SignalFD(monitored...); err != nil {
+		return nil, fmt.Errorf("signalfd: %w", err)
+	}
+	if m.wake, err = kernel.EventFD(); err != nil {
+		kernel.Close(m.signals)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return m, nil
+}
+
+// eldestStopped and eldestContinued are called by the tracer thread.
+func (m *monitor) eldestStopped(s syscall.Signal) {
+	m.stopped.Store(int32(s))
+	kernel.Wake(m.wake)
+}
+
+func (m *monitor) eldestContinued() { m.stopped.Store(0) }
+
+// stop ends run and waits for it.
+func (m *monitor) stop() {
+	m.ending.Store(true)
+	kernel.Wake(m.wake)
+	<-m.done
+	kernel.Close(m.signals)
+	kernel.Close(m.wake)
+}
+
+func (m *monitor) run() {
+	defer close(m.done)
+	runtime.LockOSThread() // stopSelf changes this thread's mask
+	fds := []int{m.signals, m.wake, m.listener}
+	for {
+		ready, err := kernel.Poll(fds...)
+		if err != nil {
+			panic(fmt.Sprintf("poll: %v", err))
+		}
+		if ready[1].Readable {
+			kernel.Drain(m.wake)
+		}
+		if m.ending.Load() {
+			return
+		}
+		if ready[0].Readable {
+			m.handleSignals()
+		}
+		if len(ready) > 2 && ready[2].HungUp {
+			m.unused()
+			fds = fds[:2]
+		}
+		m.stopSelf()
+	}
+}
+
+func (m *monitor) handleSignals() {
+	for {
+		s, err := kernel.ReadSignal(m.signals)
+		if err != nil {
+			return // EAGAIN: that was all
+		}
+		switch s.Number {
+		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU:
+			m.stopWanted = true
+		case syscall.SIGCONT:
+			m.stopWanted = false
+		}
+		if m.forwards(s) {
+			kernel.SendSignal(m.pidfd, s.Number) // ESRCH: it is dead, which is being told
+		}
+	}
+}
+
+// forwards: what a process outside sent to the supervisor is meant for the
+// program. What the terminal sends reaches the whole foreground group, and
+// kill(0, ...) inside the sandbox its members, without us.
+func (m *monitor) forwards(s kernel.Signal) bool {
+	if s.Code > 0 {
+		return false
+	}
+	status, err := kernel.ReadStatus(s.PID)
+	return err != nil || status.TracerPID != os.Getpid()
+}
+
+// stopSelf stops the supervisor once it was told to and the eldest is stopped:
+// its handler for SIGTSTP has run by then, and the shell that waits for us sees
+// what it would see of the eldest.
+func (m *monitor) stopSelf() {
+	signal := syscall.Signal(m.stopped.Load())
+	if !m.stopWanted || signal == 0 {
+		return
+	}
+	m.stopWanted = false
+	if err := kernel.StopSelf(signal); err != nil {
+		panic(fmt.Sprintf("stop: %v", err))
+	}
+}

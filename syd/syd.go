@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package syd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+
+	"syd/syd/audit"
+	"syd/syd/filter"
+	"syd/syd/kernel"
+	"syd/syd/kernel/spawn"
+	"syd/syd/policy"
+	"syd/syd/trace"
+)
+
+// The main goroutine keeps the main thread for good: it is the tracer thread.
+func init() { runtime.LockOSThread() }
+
+// Command is one line of configuration and where it stands.
+type Command = policy.Command
+
+// Options say what to run and how.
+type Options struct {
+	// Argv is the program, looked up in PATH if it has no slash, and its arguments.
+	Argv []string
+	// Arg0 replaces argv[0] if it is not empty.
+	Arg0 string
+	// Env are edits of the environment, in order: VAR=VAL sets, VAR unsets,
+	// VAR= passes a variable on that would be dropped.
+	Env []string
+	// Config are the commands that make the policy, in order.
+	Config []Command
+	// Observe turns denials into warnings.
+	Observe bool
+	// LogFD and LogLevel say where records go; the descriptor stays the caller's,
+	// and is close-on-exec from Run on unless it is 0, 1 or 2.
+	LogFD    int
+	LogLevel audit.Level
+}
+
+// Profile returns the commands of a built-in profile; false for an unknown name.
+func Profile(where, name string) ([]Command, bool) { return policy.Profile(where, name) }
+
+// Run runs a program in a sandbox and returns the status to exit with: the
+// program's own, or that of the error. The caller should exit then at once:
+// that is what kills tracees which the program left behind.
+//
+// Preconditions: the main goroutine; nothing else in the process waits for
+// children.
+func Run(ctx context.Context, o Options) (Exit, error) {
+	p, err := policy.Parse(o.Config)
+	if err != nil {
+		return exitOf(err), err
+	}
+	if o.Observe {
+		p = p.Observing()
+	}
+	if o.LogFD > 2 {
+		if err := kernel.CloseOnExec(o.LogFD); err != nil {
+			return exitOf(err), fmt.Errorf("log descriptor %d: %s", o.LogFD, spawn.Strerror(err.(syscall.Errno)))
+		}
+	}
+	log := audit.New(o.LogFD, o.LogLevel, supervise)
+	defer log.Close()
+	env, dropped := environment(os.Environ(), o.Env, p.AllowUnsafeEnv)
+	for _, name := range dropped {
+		log.Write(audit.Record{Level: audit.Notice, Ctx: "env", Op: "drop", Msg: name,
+			Tip: "configure `trace/allow_unsafe_env:1' or pass -e " + name + "="})
+	}
+	request, err := newRequest(o, p, env)
+	if err != nil {
+		return exitOf(err), err
+	}
+	return start(ctx, request, p, log)
+}
+
+func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error) {
+	rules := append(filter.Always[:len(filter.Always):len(filter.Always)], filter.Traced(trace.Traced(p)...)...)
+	program, err := filter.Sandbox(rules)
+	if err != nil {
+		return spawn.Request{}, err
+	}
+	path, err := lookPath(o.Argv[0], env)
+	if err != nil {
+		return spawn.Request{}, &execError{err.(syscall.Errno)}
+	}
+	argv := append([]string(nil), o.Argv...)
+	if o.Arg0 != "" {
+		argv[0] = o.Arg0
+	}
+	return spawn.Request{Path: path, Argv: argv, Env: env, Filter: program}, nil
+}
+
+// start spawns and seizes the eldest, lets it go and serves the sandbox.
+func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Log) (Exit, error) {
+	spawn.QuietSIGCHLD()
+	child, err := spawn.Prepare(r)
+	if err != nil {
+		return exitOf(err), err
+	}
+	defer kernel.Close(child.PIDFD)
+	defer kernel.Close(child.Listener)
+	if err := kernel.Seize(child.PID, trace.SeizeOptions); err != nil {
+		kernel.Kill(child.PID, syscall.SIGKILL)
+		return exitOf(err), fmt.Errorf("PTRACE_SEIZE: %s", spawn.Strerror(err.(syscall.Errno)))
+	}
+	m, err := newMonitor(child.PIDFD, child.Listener)
+	if err != nil {
+		kernel.Kill(child.PID, syscall.SIGKILL)
+		return exitOf(err), err
+	}
+	tracer := trace.New(p, log, trace.Eldest{
+		PID: child.PID, PIDFD: child.PIDFD,
+		Executed: child.Executed, Stopped: m.eldestStopped, Continued: m.eldestContinued,
+	})
+	m.unused = tracer.Stop
+	supervise(m.run)
+	defer m.stop()
+	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
+
+	child.Release()
+	status, err := tracer.Run()
+	if err != nil {
+		return exitOf(err), err
+	}
+	if !tracer.Executed() {
+		if err := child.Failure(); err != nil {
+			return exitOf(err), execFailure(err)
+		}
+	}
+	return Exit(status), nil
+}
+
+func execFailure(err error) error {
+	if step, ok := errors.AsType[*spawn.StepError](err); ok && step.Step == spawn.StepExec {
+		return &execError{step.Errno}
+	}
+	return err
+}
+
+// Inside says whether this process is in a sandbox of syd.
+func Inside() bool { return kernel.ListenerRefused() }

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+
+	"syd/syd/audit"
+	"syd/syd/kernel"
+	"syd/syd/policy"
+)
+
+// SeizeOptions are the ptrace options that the event table needs, and EXITKILL.
+const SeizeOptions = kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
+	kernel.OptExec | kernel.OptExit | kernel.OptSeccomp | kernel.OptExitKill
+
+// statusUnknown is what syd exits with when nobody could tell how the eldest ended.
+const statusUnknown = 127
+
+// resume is what a handler wants done with the stopped task.
+type resume struct {
+	op     op
+	signal syscall.Signal
+}
+
+type op uint8
+
+const (
+	opNone        op = iota // it is dead, or reported so soon
+	opCont                  // go on, delivering signal
+	opSyscallExit           // go on to the end of the call it is in
+	opListen                // stay in the group-stop
+	opKill                  // SIGKILL: what a tracee may not survive
+)
+
+var (
+	cont        = resume{op: opCont}
+	syscallExit = resume{op: opSyscallExit}
+	listen      = resume{op: opListen}
+	none        = resume{op: opNone}
+	kill        = resume{op: opKill}
+)
+
+// handlers is the dispatch table: what is done about each kind of event.
+var handlers = [numKinds]func(*Tracer, Event) resume{
+	Unknown:     (*Tracer).handleUnknown,
+	Exited:      (*Tracer).handleDeath,
+	Killed:      (*Tracer).handleDeath,
+	GroupStop:   (*Tracer).handleGroupStop,
+	OtherStop:   (*Tracer).handleOtherStop,
+	SignalStop:  (*Tracer).handleSignal,
+	SeccompStop: (*Tracer).handleSeccomp,
+	SyscallStop: (*Tracer).handleSyscallExit,
+	ForkEvent:   (*Tracer).handleFork,
+	ExecEvent:   (*Tracer).handleExec,
+	ExitEvent:   (*Tracer).handleExit,
+}
+
+// Eldest is the process that the sandbox was started with, and whom its life
+// concerns. Its PID means it only until it is reaped.
+type Eldest struct {
+	PID, PIDFD int
+	// Executed is called at its first EVENT_EXEC, on the tracer thread.
+	Executed func()
+	// Stopped is called when it enters a group-stop, on the tracer thread.
+	Stopped func(syscall.Signal)
+	// Continued is called when it leaves one, on the tracer thread.
+	Continued func()
+}
+
+// Tracer owns the tracees. All its methods but Stop run on the tracer thread.
+type Tracer struct {
+	policy *policy.Policy
+	log    *audit.Log
+	rows   numbers
+	cache  *cache
+	guard  *segvGuard
+	eldest Eldest
+
+	executed bool // the eldest runs its program
+	known    bool // the eldest was reaped: status is its own
+	status   int
+	left     bool  // a rule's action ends the sandbox with status
+	fatal    error // ends the loop at once
+
+	shouldExit atomic.Bool
+}
+
+// New makes the tracer of a sandbox whose eldest is seized and not yet released.
+func New(p *policy.Policy, log *audit.Log, eldest Eldest) *Tracer {
+	t := &Tracer{policy: p, log: log, rows: newNumbers(p), cache: newCache(), guard: newSegvGuard(p.SegvGuard), eldest: eldest}
+	t.cache.join(t.cache.task(eldest.PID), eldest.PID)
+	return t
+}
+
+// Stop asks the loop to leave after the status that it handles next: no tracee
+// is left, or a helper failed. Any thread.
+func (t *Tracer) Stop() { t.shouldExit.Store(true) }
+
+// Run serves the sandbox until the eldest is reaped or, with ExitWaitAll, until
+// no tracee is left, and returns the eldest's status: its exit code, 128 plus
+// the signal that killed it, or 127 when that can't be known. The error is one
+// that the status doesn't tell: of waitid, or a fault of the tracer.
+//
+// Preconditions: the thread that seized the eldest.
+func (t *Tracer) Run() (status int, err error) {
+	if err := t.loop(t.done); err != nil {
+		return statusUnknown, err
+	}
+	if t.left {
+		return t.status, nil
+	}
+	if !t.known {
+		// A helper asked to leave before the eldest was reaped: go on, for all
+		// tracees (it may wait for one of them), until it is.
+		if err := t.loop(func() bool { return t.known }); err != nil {
+			return statusUnknown, err
+		}
+	}
+	if !t.known {
+		return statusUnknown, nil
+	}
+	return t.status, nil
+}
+
+// Executed reports whether the eldest ever executed its program.
+func (t *Tracer) Executed() bool { return t.executed }
+
+func (t *Tracer) done() bool {
+	return t.shouldExit.Load() || t.left || t.known && !t.policy.ExitWaitAll
+}
+
+// loop is the whole life of the sandbox: status, event, decision, action.
+func (t *Tracer) loop(done func() bool) error {
+	for {
+		info, err := kernel.Wait()
+		switch err {
+		case nil:
+		case syscall.EINTR, syscall.EAGAIN:
+			continue
+		case syscall.ECHILD:
+			return nil
+		default:
+			return fmt.Errorf("waitid: %w", err)
+		}
+		event := decode(info)
+		t.resume(event, handlers[event.Kind](t, event))
+		if t.fatal != nil {
+			return t.fatal
+		}
+		if done() {
+			return nil
+		}
+	}
+}
+
+// resume carries out what a handler decided. ESRCH is silent: the task was
+// killed while it was stopped, and the next wait tells.
+func (t *Tracer) resume(e Event, r resume) {
+	var err error
+	switch r.op {
+	case opCont:
+		err = kernel.Cont(e.TID, int(r.signal))
+	case opSyscallExit:
+		err = kernel.ContToSyscall(e.TID, 0)
+	case opListen:
+		err = kernel.Listen(e.TID)
+	case opKill:
+		err = kernel.Kill(e.TID, syscall.SIGKILL)
+	}
+	if err != nil && err != syscall.ESRCH {
+		t.fault(e, "resume", err)
+	}
+}
+
+// handleUnknown ends the sandbox: a stop that is not understood must not go on.
+func (t *Tracer) handleUnknown(e Event) resume {
+	t.fatal = errors.New("unknown wait status: " + e.String())
+	return none
+}
+
+// handleDeath is for every reaped task. The entries go first, so that nothing
+// decided later is decided from them.
+func (t *Tracer) handleDeath(e Event) resume {
+	t.cache.died(e.TID)
+	if e.TID != t.eldest.PID || t.known {
+		return none
+	}
+	t.known = true
+	t.status = e.Value
+	if e.Kind == Killed {
+		t.status = 128 + e.Value
+	}
+	return none
+}
+
+// handleGroupStop leaves the task stopped as job control wants it.
+func (t *Tracer) handleGroupStop(e Event) resume {
+	t.cache.task(e.TID)
+	if t.isEldest(e.TID) {
+		t.eldest.Stopped(e.Signal)
+	}
+	return listen
+}
+
+// handleOtherStop starts a new task, or one that SIGCONT took out of a group-stop.
+func (t *Tracer) handleOtherStop(e Event) resume {
+	t.cache.task(e.TID)
+	if t.isEldest(e.TID) {
+		t.eldest.Continued()
+	}
+	return cont
+}
+
+// leave ends the sandbox with status, whatever becomes of the eldest.
+func (t *Tracer) leave(status int) { t.left, t.status = true, status }
+
+func (t *Tracer) isEldest(tid int) bool { return tid == t.eldest.PID && !t.known }
+
+// fault kills what couldn't be handled: a tracee doesn't go on unjudged.
+func (t *Tracer) fault(e Event, op string, err error) resume {
+	t.log.Write(audit.Record{
+		Level: audit.Error, Ctx: "trace", Op: op, PID: e.TID, Act: "kill",
+		Msg: fmt.Sprintf("%v: %v", e, err),
+	})
+	kernel.Kill(e.TID, syscall.SIGKILL)
+	return none
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"syscall"
+
+	"syd/syd/audit"
+	"syd/syd/kernel"
+)
+
+// handleExit counts crashes. The event comes once a thread, with the status of
+// its process: a process counts once.
+func (t *Tracer) handleExit(e Event) resume {
+	if t.guard == nil {
+		return cont
+	}
+	msg, err := kernel.EventMessage(e.TID)
+	switch {
+	case err == syscall.ESRCH:
+		return none
+	case err != nil:
+		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+	}
+	status := syscall.WaitStatus(msg)
+	if !status.Signaled() || !dumpsCore(status.Signal()) {
+		return cont
+	}
+	p := t.cache.process(t.cache.task(e.TID))
+	if p.crashed {
+		return cont
+	}
+	p.crashed = true
+	image, err := kernel.Executable(e.TID)
+	if err != nil {
+		return cont // it has none any more: nothing to suspend
+	}
+	defer image.Close()
+	suspended := t.guard.crashed(image.Path)
+	r := audit.Record{
+		Level: audit.Info, Ctx: "segvguard", Op: "crash", Path: image.Path, PID: e.TID,
+		Cmd: kernel.CommandLine(e.TID), Msg: status.Signal().String(),
+	}
+	if suspended {
+		r.Level, r.Op = audit.Warn, "suspend"
+	}
+	t.log.Write(r)
+	return cont
+}
+
+// dumpsCore: signals whose default action is a core dump (signal(7)), whether
+// or not one was written.
+func dumpsCore(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
+		syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGXCPU, syscall.SIGXFSZ:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"fmt"
+	"syscall"
+
+	"syd/syd/audit"
+	"syd/syd/kernel"
+	"syd/syd/policy"
+)
+
+// handleSeccomp finds the call's row by its architecture and number. The data
+// that came with the stop decides nothing: a tracee's own filter can return
+// TRACE with any data for any call. A call that no row is traced for ends as it
+// would without a tracer, ENOSYS.
+func (t *Tracer) handleSeccomp(e Event) resume {
+	c := call{Event: e}
+	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
+	case err == syscall.ESRCH:
+		return none
+	case err != nil:
+		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
+	case c.info.Op != kernel.SyscallSeccomp:
+		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a seccomp-stop", c.info.Op))
+	}
+	c.row = t.rows[syscallKey{c.info.Arch, c.info.Number}]
+	if c.row == nil {
+		return t.skip(c, syscall.ENOSYS)
+	}
+	return c.row.enter(t, c)
+}
+
+// handleSyscallExit ends a call that its handler let go with syscallExit.
+func (t *Tracer) handleSyscallExit(e Event) resume {
+	c := call{Event: e}
+	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
+	case err == syscall.ESRCH:
+		return none
+	case err != nil:
+		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
+	case c.info.Op != kernel.SyscallExit:
+		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a syscall-exit-stop", c.info.Op))
+	}
+	task := t.cache.task(e.TID)
+	c.row = task.pending.row
+	if c.row == nil {
+		return t.fault(e, "syscall-exit-stop", fmt.Errorf("nobody asked for it"))
+	}
+	r := c.row.exit(t, c)
+	task.pending = pending{}
+	return r
+}
+
+// skip has the call not be done and return -errno.
+func (t *Tracer) skip(c call, errno syscall.Errno) resume {
+	switch err := kernel.SkipSyscall(c.TID, errno); err {
+	case nil:
+		return cont
+	case syscall.ESRCH:
+		return none
+	default:
+		return t.fault(c.Event, "skip syscall", err)
+	}
+}
+
+// fail has the call fail with the errno that its resolution came to.
+func (t *Tracer) fail(c call, err error) resume {
+	if errno, ok := err.(syscall.Errno); ok {
+		return t.skip(c, errno)
+	}
+	return t.fault(c.Event, c.row.name, err)
+}
+
+// judge asks the policy about o and carries out a denial; granted says that
+// the call may go on.
+func (t *Tracer) judge(c call, o kernel.Object) (r resume, granted bool) {
+	action := t.policy.Decide(policy.Request{Category: c.row.category, Path: o.Path, Unnamed: o.Deleted})
+	t.record(c.TID, action, c.row.category, c.row.name, o)
+	if action.Allows() {
+		return cont, true
+	}
+	switch action {
+	case policy.Panic:
+		t.leave(statusUnknown)
+	case policy.Exit:
+		t.leave(int(syscall.EACCES))
+	case policy.Kill:
+		return kill, false
+	case policy.Stop:
+		kernel.Kill(c.TID, syscall.SIGSTOP)
+	case policy.Abort:
+		kernel.Kill(c.TID, syscall.SIGABRT)
+	}
+	return t.skip(c, syscall.EACCES), false
+}
+
+// record writes what was decided about o, unless nothing is to be said.
+func (t *Tracer) record(tid int, action policy.Action, category policy.Category, sys string, o kernel.Object) {
+	if action == policy.Allow || action == policy.Filter || !t.log.Enabled(audit.Warn) {
+		return
+	}
+	r := audit.Record{
+		Level: audit.Warn, Ctx: "access", Cap: category.String(), Act: action.String(),
+		Sys: sys, Path: o.Path, PID: tid, Cmd: kernel.CommandLine(tid),
+		Tip: fmt.Sprintf("configure `allow/%s+%s'", category, o.Path),
+	}
+	if status, err := kernel.ReadStatus(tid); err == nil {
+		r.UID = &status.UID
+	}
+	if cwd, err := kernel.WorkingDirectory(tid); err == nil {
+		r.CWD = cwd.Path
+		cwd.Close()
+	}
+	if o.Deleted {
+		r.Tip = ""
+	}
+	t.log.Write(r)
+}

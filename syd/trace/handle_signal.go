@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"sync"
+	"syscall"
+
+	"syd/syd/filter"
+	"syd/syd/kernel"
+)
+
+// handleSignal delivers the signal, with the siginfo that it came with.
+func (t *Tracer) handleSignal(e Event) resume {
+	t.cache.task(e.TID)
+	t.restartIgnored(e)
+	return resume{op: opCont, signal: e.Signal}
+}
+
+// restartIgnored mends what ptrace changes: a signal that is ignored is not
+// even queued for an untraced task (kernel/signal.c, sig_ignored), yet stops a
+// traced one and so interrupts the call that it is in. The kernel restarts most
+// calls by itself when no handler runs. Those that answer EINTR for good are
+// given ERESTARTNOHAND here, by which the kernel restarts them unless another
+// signal's handler does run: then they end with EINTR, as natively.
+//
+// Only waits without a time limit: a limit would begin anew with each signal.
+func (t *Tracer) restartIgnored(e Event) {
+	const restartNoHand = -514 // include/linux/errno.h
+	call, ok := kernel.Interrupted(e.TID, syscall.EINTR)
+	if !ok || !unlimitedWait(call) || !ignores(e.TID, e.Signal) {
+		return
+	}
+	kernel.SetReturn(e.TID, restartNoHand)
+}
+
+// interruptible maps calls that answer EINTR, whatever SA_RESTART says (signal(7)), to
+// whether the arguments set no limit. None of them has done anything when it is
+// interrupted.
+var interruptible = sync.OnceValue(func() map[syscallKey]func([6]uint64) bool {
+	milliseconds := func(a [6]uint64) bool { return int32(a[3]) < 0 }
+	m := map[syscallKey]func([6]uint64) bool{}
+	for name, unlimited := range map[string]func([6]uint64) bool{
+		"epoll_wait":      milliseconds,
+		"epoll_pwait":     milliseconds,
+		"epoll_pwait2":    func(a [6]uint64) bool { return a[3] == 0 },
+		"semop":           func([6]uint64) bool { return true },
+		"semtimedop":      func(a [6]uint64) bool { return a[3] == 0 },
+		"rt_sigtimedwait": func(a [6]uint64) bool { return a[2] == 0 },
+		"io_getevents":    func(a [6]uint64) bool { return a[4] == 0 },
+	} {
+		filter.Numbers(name, func(arch uint32, number int) {
+			m[syscallKey{arch, uint64(number)}] = unlimited
+		})
+	}
+	return m
+})
+
+func unlimitedWait(c kernel.SyscallInfo) bool {
+	unlimited := interruptible()[syscallKey{c.Arch, c.Number}]
+	return unlimited != nil && unlimited(c.Args)
+}
+
+// ignores says whether tid would not have been sent the signal natively.
+func ignores(tid int, s syscall.Signal) bool {
+	status, err := kernel.ReadStatus(tid)
+	if err != nil {
+		return false
+	}
+	bit := uint64(1) << (s - 1)
+	if status.Ignored&bit != 0 {
+		return true
+	}
+	switch s {
+	case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGCONT:
+		return status.Caught&bit == 0
+	}
+	return false
+}

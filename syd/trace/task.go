@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import "syd/syd/kernel"
+
+// cache is what is known of each live tracee, by TID and by TGID. A number is
+// only as good as the task behind it: forget drops both at every reap, before
+// any later event of the same number, and exec re-keys.
+type cache struct {
+	tasks     map[int]*task    // by TID
+	processes map[int]*process // by TGID
+	// stillborn are tasks that died before any stop of theirs was seen: the fork
+	// event that names one comes later, and must not make an entry.
+	stillborn map[int]bool
+}
+
+// task is one thread.
+type task struct {
+	tid     int
+	process *process // nil until the event that made it has been seen
+	pending pending
+}
+
+// pending is a call that was let go and whose end is awaited.
+type pending struct {
+	row  *row            // nil: none
+	want kernel.Identity // chdir: the directory that was checked
+}
+
+// process is one thread group.
+type process struct {
+	tgid    int
+	threads map[int]*task
+	crashed bool // counted by SegvGuard
+}
+
+func newCache() *cache {
+	return &cache{tasks: map[int]*task{}, processes: map[int]*process{}, stillborn: map[int]bool{}}
+}
+
+// task returns tid's entry, made if it is new. tid has stopped, or was stopped
+// by the kernel at its birth: it is alive or unreaped.
+func (c *cache) task(tid int) *task {
+	t := c.tasks[tid]
+	if t == nil {
+		delete(c.stillborn, tid)
+		t = &task{tid: tid}
+		c.tasks[tid] = t
+	}
+	return t
+}
+
+// born notes a task that a fork event of parent names, unless it is dead and
+// reaped already.
+func (c *cache) born(tid int, parent *task) *task {
+	if c.stillborn[tid] {
+		delete(c.stillborn, tid)
+		return nil
+	}
+	t := c.task(tid)
+	if kernel.IsLeader(tid) {
+		c.join(t, tid)
+	} else {
+		c.join(t, c.process(parent).tgid)
+	}
+	return t
+}
+
+// join puts t into thread group tgid.
+func (c *cache) join(t *task, tgid int) {
+	p := c.processes[tgid]
+	if p == nil {
+		p = &process{tgid: tgid, threads: map[int]*task{}}
+		c.processes[tgid] = p
+	}
+	t.process = p
+	p.threads[t.tid] = t
+}
+
+// process returns t's thread group, asking the kernel when the event that
+// would have told was never seen (its parent was killed first).
+func (c *cache) process(t *task) *process {
+	if t.process == nil {
+		tgid := t.tid
+		if status, err := kernel.ReadStatus(t.tid); err == nil {
+			tgid = status.TGID
+		}
+		c.join(t, tgid)
+	}
+	return t.process
+}
+
+// forget drops everything about id, a TID or TGID that was just reaped: the
+// one place where entries end. Dropping a TGID drops its TIDs.
+func (c *cache) forget(id int) {
+	if p := c.processes[id]; p != nil {
+		for tid := range p.threads {
+			delete(c.tasks, tid)
+		}
+		delete(c.processes, id)
+		delete(c.tasks, id)
+		return
+	}
+	t := c.tasks[id]
+	if t == nil {
+		return
+	}
+	if t.process != nil {
+		delete(t.process.threads, id)
+	}
+	delete(c.tasks, id)
+}
+
+// died drops id, which was just reaped, and remembers it if it was never seen.
+func (c *cache) died(id int) {
+	if c.tasks[id] == nil {
+		c.stillborn[id] = true
+	}
+	c.forget(id)
+}
+
+// exec re-keys thread group tgid at its EVENT_EXEC: the thread that was former
+// is now the leader, and the only one.
+func (c *cache) exec(tgid, former int) *task {
+	c.forget(former)
+	c.forget(tgid)
+	t := c.task(tgid)
+	c.join(t, tgid)
+	return t
+}
