@@ -150,10 +150,12 @@ func Duration(ns float64) string {
 	return fmt.Sprintf("%.*f %s", digits(ns), ns, unit)
 }
 
-// digits is how many decimals leave three significant digits.
+// digits is how many decimals leave three significant digits, once rounded:
+// 9.996 is 10.0.
 func digits(value float64) int {
-	if value <= 0 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(value, 'e', 2, 64), 64)
+	if err != nil || rounded <= 0 {
 		return 0
 	}
-	return max(0, 2-int(math.Floor(math.Log10(value))))
+	return max(0, 2-int(math.Floor(math.Log10(rounded))))
 }
