@@ -63,10 +63,10 @@ func TestBenchMeasuresTheBuild(t *testing.T) {
 		t.Fatalf("status %d: %s", status, output)
 	}
 	row := r.Rows[0]
-	if row.Name != "signal" || row.Verdict != bench.OK || row.Estimate == nil || row.Base <= 0 || row.Build <= 0 {
+	if row.Name != "signal" || row.Estimate == nil || row.Base <= 0 || row.Build <= 0 {
 		t.Errorf("%+v", row)
 	}
-	for _, words := range []string{build, "native", "NATIVE", "TARGET", "signal ", " ok\n", "its handler"} {
+	for _, words := range []string{build, "native", "NATIVE", "TARGET", "signal ", "its handler"} {
 		if !strings.Contains(output, words) {
 			t.Errorf("the output lacks %q:\n%s", words, output)
 		}
@@ -121,15 +121,18 @@ func TestBenchRounds(t *testing.T) {
 }
 
 func TestBenchCheck(t *testing.T) {
-	slow := benchBuild(t, "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do /bin/true; done")
-	r, status, output := measure(t, "--syd", slow, "--only", "start")
+	// What the build costs is made up: the machine has no say in the verdict.
+	slow := benchBuild(t, "echo sample 1e12; exit 0")
+	r, status, output := measure(t, "--syd", slow, "--only", "signal")
 	if status != report.ExitGreen || r.Rows[0].Verdict != bench.Over || !strings.Contains(output, " over\n") {
 		t.Errorf("without --check a slow build gives status %d: %s", status, output)
 	}
-	if _, status, output := measure(t, "--syd", slow, "--only", "start", "--check"); status != report.ExitFailure {
+	if _, status, output := measure(t, "--syd", slow, "--only", "signal", "--check"); status != report.ExitFailure {
 		t.Errorf("with --check a slow build gives status %d: %s", status, output)
 	}
-	if _, status, output := measure(t, "--syd", benchBuild(t, ""), "--only", "signal", "--check"); status != report.ExitGreen {
+	quick := benchBuild(t, "echo sample 1; exit 0")
+	r, status, output = measure(t, "--syd", quick, "--only", "signal", "--check")
+	if status != report.ExitGreen || r.Rows[0].Verdict != bench.OK || !strings.Contains(output, " ok\n") {
 		t.Errorf("with --check a quick build gives status %d: %s", status, output)
 	}
 }

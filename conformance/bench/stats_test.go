@@ -68,6 +68,19 @@ func TestFivePercentAreDetected(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	var rounds []Round
+	for i := range 20 {
+		// Ratios 1 .. 20 in mixed order, on bases that differ.
+		base := float64(100 + i%3)
+		rounds = append(rounds, Round{Base: base, Build: base * float64(1+i*7%20)})
+	}
+	e := Compare(rounds)
+	if math.Abs(e.Ratio-10.5) > 1e-9 || math.Abs(e.Low-6) > 1e-9 || math.Abs(e.High-15) > 1e-9 {
+		t.Errorf("%+v, want 10.5 in 6 .. 15", e)
+	}
+}
+
 func TestIntervalRank(t *testing.T) {
 	// From tables of the sign test at 5 %, two-sided.
 	for n, want := range map[int]int{5: 0, 6: 1, 8: 1, 9: 2, 12: 3, 20: 6, 30: 10, 100: 40, MaxRounds: 469} {
