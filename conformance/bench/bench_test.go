@@ -50,7 +50,7 @@ func TestEveryCaseRunsNatively(t *testing.T) {
 func TestSides(t *testing.T) {
 	want := map[string][2]string{
 		"start":  {"old -- nothing", "new -- nothing"},
-		"spawn":  {"old -- bench spawn 100 nothing", "new -- bench spawn 100 nothing"},
+		"spawn":  {"old -- bench spawn 50 nothing", "new -- bench spawn 50 nothing"},
 		"signal": {"old -- bench signal 1000", "new -- bench signal 1000"},
 		"crowd":  {"new -- bench crowd 10 40", "new -- bench crowd 10000 40"},
 	}
@@ -117,6 +117,17 @@ func groupSize(t *testing.T, group int) int {
 		}
 	}
 	return n
+}
+
+func TestBudgetEndsACase(t *testing.T) {
+	s := side{argv: []string{"/bin/echo", "sample 1"}}
+	for budget, want := range map[time.Duration]int{time.Nanosecond: MinRounds, time.Hour: 2 * MinRounds, 0: 2 * MinRounds} {
+		row := Row{Case: Case{rounds: 2 * MinRounds, budget: budget}}
+		row.measure(t.Context(), [2]side{s, s}, t.TempDir())
+		if len(row.Rounds) != want {
+			t.Errorf("with a budget of %v there are %d rounds, want %d", budget, len(row.Rounds), want)
+		}
+	}
 }
 
 func TestWhatCannotBeMeasured(t *testing.T) {

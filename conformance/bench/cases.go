@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 )
 
 // A Case is one row of the table: what is done on both sides, and what the
@@ -19,6 +20,8 @@ type Case struct {
 	Goal   float64 `json:"goal,omitempty"`
 	// rounds is how many make a usable interval in a few seconds.
 	rounds int
+	// budget bounds the time of all rounds; 0 does not.
+	budget time.Duration
 	// command is what the fixture `bench` does, and prints samples of.
 	command []string
 	// outside: the fixture runs natively on both sides and starts what is
@@ -41,7 +44,7 @@ var Cases = []Case{
 	},
 	{
 		Name: "spawn", What: "posix_spawn, exec and wait of a static program inside the sandbox",
-		Target: 1.35, Goal: 1.15, rounds: 40, command: []string{"spawn", "100", program},
+		Target: 1.35, Goal: 1.15, rounds: 80, command: []string{"spawn", "50", program},
 	},
 	{
 		Name: "signal", What: "kill(self) and its handler inside the sandbox",
@@ -49,15 +52,15 @@ var Cases = []Case{
 	},
 	{
 		Name: "cpu", What: "50 ms of arithmetic",
-		Target: 1.02, rounds: 80, command: []string{"cpu", "10", "3000000"},
+		Target: 1.02, rounds: 80, command: []string{"cpu", "100", "300000"},
 	},
 	{
 		Name: "io", What: "64 KiB through a pipe, 4,000 times",
-		Target: 1.02, rounds: 80, command: []string{"io", "40", "100"},
+		Target: 1.02, rounds: 80, command: []string{"io", "200", "20"},
 	},
 	{
 		Name: "crowd", What: "fork, exit and wait beside 10,000 sleeping tasks; the base is the same beside 10",
-		Target: 1.35, rounds: 40, command: []string{"crowd", tasks, "40"}, tasks: [2]int{10, 10000},
+		Target: 1.35, rounds: 100, command: []string{"crowd", tasks, "40"}, tasks: [2]int{10, 10000},
 	},
 }
 
