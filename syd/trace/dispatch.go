@@ -84,6 +84,7 @@ type Tracer struct {
 	log    *audit.Log
 	rows   numbers
 	cache  *cache
+	recent recent
 	guard  *segvGuard
 	eldest Eldest
 
@@ -143,7 +144,7 @@ func (t *Tracer) done() bool {
 // loop is the whole life of the sandbox: status, event, decision, action.
 func (t *Tracer) loop(done func() bool) error {
 	for {
-		info, err := kernel.Wait()
+		info, err := t.wait()
 		switch err {
 		case nil:
 		case syscall.EINTR, syscall.EAGAIN:
