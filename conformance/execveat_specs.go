@@ -82,6 +82,9 @@ var _ = Describe("execveat", func() {
 		execSame(ctx, Fixture("exec", "at", TempDir(), "link", execNoFlag, "exit", "3")...)
 		_, native := execSame(ctx, Fixture("exec", "at", TempDir(), "directory/program", execNoFollow, "exit", "3")...)
 		Expect(native).To(ExitWith(3))
+		// What is named is the symlink: that its target is denied changes nothing.
+		cmd := Fixture("exec", "at", TempDir(), "link", execNoFollow, "exit", "3")
+		SameAsNative(ctx, execRules("deny/exec+"+TempDir()+"/program"), cmd...)
 	}, Requires("execveat"))
 
 	Spec("EVT-EXE-03.12", "judges a descriptor of a symlink's target by the target", func(ctx context.Context) {

@@ -33,7 +33,7 @@ var _ = Describe("SegvGuard", func() {
 
 	Spec("EVT-EXT-01.1", "suspends an executable after five crashes, and not where it is off", func(ctx context.Context) {
 		program := execCopy("exec", "program")
-		for _, off := range [][]string{Off, execRules("segvguard/expiry:0")} {
+		for _, off := range [][]string{Off, execRules("segvguard/expiry:0"), execRules("segvguard/maxcrashes:1", "segvguard/expiry:0")} {
 			Expect(attempts(ctx, off, "8", "0", program, "crash", "0")).To(Equal(times(crashed, 8)))
 		}
 		Expect(attempts(ctx, execOpen, "8", "0", program, "crash", "0")).To(Equal(series(times(crashed, 5), times(refused, 3))))
