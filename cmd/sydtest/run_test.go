@@ -180,6 +180,8 @@ func TestExitStatuses(t *testing.T) {
 		{report.ExitUsage, "write I/N", []string{"--syd", build, "--shard", "1/2x"}},
 		{report.ExitUsage, "no label expression", []string{"--syd", build, "--label", "a &&"}},
 		{report.ExitUsage, "--id", []string{"--syd", build, "--id", "["}},
+		{report.ExitUsage, "--json: open", []string{"--syd", build, "--json", "/nonexistent/report"}},
+		{report.ExitUsage, "--junit: open", []string{"--syd", build, "--junit", "/nonexistent/report"}},
 		{report.ExitUsage, "--help", []string{"--nonsense"}},
 		{report.ExitHarness, "there is no user", []string{"--syd", build, "--user", "no-such-user"}},
 		{0, "--until-it-fails", []string{"--help"}},

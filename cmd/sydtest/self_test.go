@@ -127,11 +127,12 @@ var _ = Describe("a misbehaving spec", func() {
 	}
 })
 
-// overlap notes when a spec began and ended, in a directory that the runs'
-// test chose through the fake build's own directory.
+// overlap notes when a spec began and ended, in the fake build's directory,
+// and waits a while for a second one to be there at the same time.
 func overlap(kind string) {
+	path := filepath.Join(filepath.Dir(Build()), "overlap")
 	note := func(what string) {
-		file, err := os.OpenFile(filepath.Join(filepath.Dir(Build()), "overlap"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 		if err != nil {
 			return
 		}
@@ -139,7 +140,10 @@ func overlap(kind string) {
 		fmt.Fprintf(file, "%s %s\n", what, kind)
 	}
 	note("begin")
-	Holds(context.Background(), 30*time.Millisecond, func() bool { return true })
+	Holds(context.Background(), 300*time.Millisecond, func() bool {
+		content, err := os.ReadFile(path)
+		return err != nil || strings.Count(string(content), "begin ") < 2+strings.Count(string(content), "end ")
+	})
 	note("end")
 }
 
