@@ -3,14 +3,21 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"syd/conformance/harness"
 	"syd/conformance/report"
 )
 
@@ -359,5 +366,56 @@ func TestNothingIsLeft(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "sydtest-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// TestEndedFromOutside interrupts and kills a run: what it had started goes too.
+func TestEndedFromOutside(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		build := writeBuild(t, fakeBuild)
+		cmd := exec.Command("/proc/self/exe", sydtestFlag, "run", "--syd", build, "--id", "SELF-01.27", "--slow")
+		dir := t.TempDir()
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		pid := 0
+		await(ctx, t, "the spec's process", func() bool {
+			content, err := os.ReadFile(filepath.Join(filepath.Dir(build), "sleeper"))
+			if err == nil {
+				pid, _ = strconv.Atoi(string(content))
+			}
+			return pid > 0
+		})
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		await(ctx, t, "the end of the spec's process", func() bool { return !harness.Alive(pid) })
+		if sig == syscall.SIGKILL {
+			continue
+		}
+		if left, _ := filepath.Glob(dir + "/*"); cmd.ProcessState.ExitCode() != report.ExitHarness || len(left) > 0 {
+			t.Errorf("%v: %v, left %v\n%s", sig, cmd.ProcessState, left, &out)
+		}
+		if text := out.String(); !strings.Contains(text, "interrupted") || !strings.Contains(text, "planned specs that did not report: 1") {
+			t.Errorf("%v: no word of it:\n%s", sig, text)
+		}
+	}
+}
+
+func await(ctx context.Context, t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }

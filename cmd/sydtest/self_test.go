@@ -52,12 +52,17 @@ const sydtestFlag = "--sydtest"
 // sydtest runs this program as sydtest and returns its exit status.
 func sydtest(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", append([]string{sydtestFlag}, args...)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{sydtestFlag}, args...)...)
+	// A signal that it can catch lets it clean up.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("sydtest %v: %v\n%s%s", args, err, &out, &errs)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
@@ -121,6 +126,12 @@ var _ = Describe("a misbehaving spec", func() {
 		Fail("the first")
 	})
 	Spec("SELF-01.26", "requires what is there", func(context.Context) {}, Requires("pidfd_open"))
+	Spec("SELF-01.27", "takes for ever", func(ctx context.Context) {
+		sleep := StartNative(ctx, Fixture("process", "sleep")...)
+		sleep.WaitLine(ctx, "ready")
+		Expect(os.WriteFile(filepath.Join(filepath.Dir(Build()), "sleeper"), fmt.Append(nil, sleep.PID()), 0o600)).To(Succeed())
+		sleep.Wait(ctx)
+	}, TimeLimit(time.Hour), Slow)
 	Spec("SELF-03.1", "differs by our own decision", func(context.Context) { Fail("another way") })
 	for i := range 6 {
 		Spec(fmt.Sprintf("SELF-01.%d", 30+i), "runs beside others", func(ctx context.Context) { overlap("together") })
