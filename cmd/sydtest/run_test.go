@@ -98,7 +98,7 @@ func TestVerdicts(t *testing.T) {
 		"SELF-01.13": report.Unsupported, "SELF-01.14": report.Fail, "SELF-01.15": report.Crash, "SELF-01.16": report.Crash,
 		"SELF-01.17": report.Timeout, "SELF-01.18": report.Fail, "SELF-01.19": report.Disabled, "SELF-01.20": report.XFail,
 		"SELF-01.21": report.XPass, "SELF-01.23": report.Pass, "SELF-01.24": report.Fail, "SELF-01.25": report.Fail,
-		"SELF-01.26": report.Pass,
+		"SELF-01.26": report.Pass, "SELF-01.28": report.Error, "SELF-01.29": report.Error,
 	}
 	got := verdicts(r)
 	for id, verdict := range want {
@@ -125,6 +125,8 @@ func TestVerdicts(t *testing.T) {
 		"SELF-01.20": "known divergence: it is so",
 		"SELF-01.24": "left behind",
 		"SELF-01.25": "the first",
+		"SELF-01.28": "no process of the spec's",
+		"SELF-01.29": "broken kill(-1)",
 	} {
 		if message := find(t, r, id).Message; !strings.Contains(message, words) {
 			t.Errorf("%s: the message has no %q:\n%s", id, words, message)

@@ -126,6 +126,10 @@ var _ = Describe("a misbehaving spec", func() {
 		Fail("the first")
 	})
 	Spec("SELF-01.26", "requires what is there", func(context.Context) {}, Requires("pidfd_open"))
+	Spec("SELF-01.28", "signals everyone", func(context.Context) { Kill(-1, syscall.Signal(0)) })
+	Spec("SELF-01.29", "has a fixture that signals everyone", func(ctx context.Context) {
+		Native(ctx, Fixture("process", "signal-everyone")...)
+	})
 	Spec("SELF-01.27", "takes for ever", func(ctx context.Context) {
 		sleep := StartNative(ctx, Fixture("process", "sleep")...)
 		sleep.WaitLine(ctx, "ready")
