@@ -6,6 +6,7 @@ import (
 	"context"
 	"strconv"
 	"syscall"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,7 +23,7 @@ var _ = Describe("the exit status", func() {
 		Each(codes, 4, func(code int) {
 			Expect(Syd(ctx, Off, Fixture("process", "exit", strconv.Itoa(code))...)).To(ExitWith(code))
 		})
-	}, Smoke)
+	}, Smoke, TimeLimit(time.Minute))
 
 	Spec("LCH-01.2", "is the code's low byte when the eldest exits with more", func(ctx context.Context) {
 		SameAsNative(ctx, Off, Fixture("process", "exit", "513")...)
@@ -95,7 +96,7 @@ var _ = Describe("the exit status", func() {
 		run := Start(ctx, Off, Fixture("process", "sleep")...)
 		run.WaitLine(ctx, "ready")
 		for _, p := range run.Descendants() {
-			Expect(syscall.Kill(p.PID, syscall.SIGKILL)).To(Succeed())
+			Kill(p.PID, syscall.SIGKILL)
 		}
 		Expect(run.Wait(ctx)).To(DieOf(syscall.SIGKILL))
 	})

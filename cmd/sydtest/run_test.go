@@ -3,14 +3,21 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"syd/conformance/harness"
 	"syd/conformance/report"
 )
 
@@ -91,7 +98,7 @@ func TestVerdicts(t *testing.T) {
 		"SELF-01.13": report.Unsupported, "SELF-01.14": report.Fail, "SELF-01.15": report.Crash, "SELF-01.16": report.Crash,
 		"SELF-01.17": report.Timeout, "SELF-01.18": report.Fail, "SELF-01.19": report.Disabled, "SELF-01.20": report.XFail,
 		"SELF-01.21": report.XPass, "SELF-01.23": report.Pass, "SELF-01.24": report.Fail, "SELF-01.25": report.Fail,
-		"SELF-01.26": report.Pass,
+		"SELF-01.26": report.Pass, "SELF-01.28": report.Error, "SELF-01.29": report.Error,
 	}
 	got := verdicts(r)
 	for id, verdict := range want {
@@ -118,6 +125,8 @@ func TestVerdicts(t *testing.T) {
 		"SELF-01.20": "known divergence: it is so",
 		"SELF-01.24": "left behind",
 		"SELF-01.25": "the first",
+		"SELF-01.28": "no process of the spec's",
+		"SELF-01.29": "broken kill(-1)",
 	} {
 		if message := find(t, r, id).Message; !strings.Contains(message, words) {
 			t.Errorf("%s: the message has no %q:\n%s", id, words, message)
@@ -180,6 +189,8 @@ func TestExitStatuses(t *testing.T) {
 		{report.ExitUsage, "write I/N", []string{"--syd", build, "--shard", "1/2x"}},
 		{report.ExitUsage, "no label expression", []string{"--syd", build, "--label", "a &&"}},
 		{report.ExitUsage, "--id", []string{"--syd", build, "--id", "["}},
+		{report.ExitUsage, "--json: open", []string{"--syd", build, "--json", "/nonexistent/report"}},
+		{report.ExitUsage, "--junit: open", []string{"--syd", build, "--junit", "/nonexistent/report"}},
 		{report.ExitUsage, "--help", []string{"--nonsense"}},
 		{report.ExitHarness, "there is no user", []string{"--syd", build, "--user", "no-such-user"}},
 		{0, "--until-it-fails", []string{"--help"}},
@@ -357,5 +368,56 @@ func TestNothingIsLeft(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "sydtest-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// TestEndedFromOutside interrupts and kills a run: what it had started goes too.
+func TestEndedFromOutside(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		build := writeBuild(t, fakeBuild)
+		cmd := exec.Command("/proc/self/exe", sydtestFlag, "run", "--syd", build, "--id", "SELF-01.27", "--slow")
+		dir := t.TempDir()
+		cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		pid := 0
+		await(ctx, t, "the spec's process", func() bool {
+			content, err := os.ReadFile(filepath.Join(filepath.Dir(build), "sleeper"))
+			if err == nil {
+				pid, _ = strconv.Atoi(string(content))
+			}
+			return pid > 0
+		})
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		await(ctx, t, "the end of the spec's process", func() bool { return !harness.Alive(pid) })
+		if sig == syscall.SIGKILL {
+			continue
+		}
+		if left, _ := filepath.Glob(dir + "/*"); cmd.ProcessState.ExitCode() != report.ExitHarness || len(left) > 0 {
+			t.Errorf("%v: %v, left %v\n%s", sig, cmd.ProcessState, left, &out)
+		}
+		if text := out.String(); !strings.Contains(text, "interrupted") || !strings.Contains(text, "planned specs that did not report: 1") {
+			t.Errorf("%v: no word of it:\n%s", sig, text)
+		}
+	}
+}
+
+func await(ctx context.Context, t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }

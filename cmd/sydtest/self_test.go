@@ -53,12 +53,17 @@ const sydtestFlag = "--sydtest"
 // sydtest runs this program as sydtest and returns its exit status.
 func sydtest(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", append([]string{sydtestFlag}, args...)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{sydtestFlag}, args...)...)
+	// A signal that it can catch lets it clean up.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("sydtest %v: %v\n%s%s", args, err, &out, &errs)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
@@ -122,17 +127,28 @@ var _ = Describe("a misbehaving spec", func() {
 		Fail("the first")
 	})
 	Spec("SELF-01.26", "requires what is there", func(context.Context) {}, Requires("pidfd_open"))
+	Spec("SELF-01.28", "signals everyone", func(context.Context) { Kill(-1, syscall.Signal(0)) })
+	Spec("SELF-01.29", "has a fixture that signals everyone", func(ctx context.Context) {
+		Native(ctx, Fixture("process", "signal-everyone")...)
+	})
+	Spec("SELF-01.27", "takes for ever", func(ctx context.Context) {
+		sleep := StartNative(ctx, Fixture("process", "sleep")...)
+		sleep.WaitLine(ctx, "ready")
+		Expect(os.WriteFile(filepath.Join(filepath.Dir(Build()), "sleeper"), fmt.Append(nil, sleep.PID()), 0o600)).To(Succeed())
+		sleep.Wait(ctx)
+	}, TimeLimit(time.Hour), Slow)
 	Spec("SELF-03.1", "differs by our own decision", func(context.Context) { Fail("another way") })
 	for i := range 6 {
 		Spec(fmt.Sprintf("SELF-01.%d", 30+i), "runs beside others", func(ctx context.Context) { overlap("together") })
 	}
 })
 
-// overlap notes when a spec began and ended, in a directory that the runs'
-// test chose through the fake build's own directory.
+// overlap notes when a spec began and ended, in the fake build's directory,
+// and waits a while for a second one to be there at the same time.
 func overlap(kind string) {
+	path := filepath.Join(filepath.Dir(Build()), "overlap")
 	note := func(what string) {
-		file, err := os.OpenFile(filepath.Join(filepath.Dir(Build()), "overlap"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 		if err != nil {
 			return
 		}
@@ -140,7 +156,10 @@ func overlap(kind string) {
 		fmt.Fprintf(file, "%s %s\n", what, kind)
 	}
 	note("begin")
-	Holds(context.Background(), 30*time.Millisecond, func() bool { return true })
+	Holds(context.Background(), 300*time.Millisecond, func() bool {
+		content, err := os.ReadFile(path)
+		return err != nil || strings.Count(string(content), "begin ") < 2+strings.Count(string(content), "end ")
+	})
 	note("end")
 }
 

@@ -174,7 +174,7 @@ func (r *runner) pass(ctx context.Context, pass int, seed int64, order []catalog
 		}
 	}
 	if missing > 0 {
-		r.report.Problems = append(r.report.Problems, fmt.Sprintf("%d specs were planned and did not report", missing))
+		r.report.Problems = append(r.report.Problems, fmt.Sprintf("planned specs that did not report: %d", missing))
 	}
 	return err
 }
