@@ -100,6 +100,21 @@ func TestReadStatus(t *testing.T) {
 	}
 }
 
+// Root's numbers are zero, as is a field that was never read.
+func TestReadStatusTellsTheEffectiveUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user can't become another, and TestReadStatus sees a number that isn't zero")
+	}
+	runtime.LockOSThread() // never unlocked: the thread, and its user, end with the test
+	const keep, user = ^uintptr(0), 54321
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keep, user, keep); errno != 0 {
+		t.Fatal(errno)
+	}
+	if s, err := ReadStatus(unix.Gettid()); err != nil || s.UID != user {
+		t.Errorf("got %+v %v", s, err)
+	}
+}
+
 // A name with newlines and a colon does not make fields.
 func TestReadStatusOfAnOddName(t *testing.T) {
 	runtime.LockOSThread() // never unlocked: the thread, and its name, end with the test

@@ -50,6 +50,9 @@ func TestSegvGuardSuspends(t *testing.T) {
 	if g.suspended("/b") {
 		t.Error("another executable is suspended")
 	}
+	if len(g.crashes["/a"]) != 0 {
+		t.Error("the crashes that suspended it still count")
+	}
 	c.advance(60*time.Second - 1)
 	if !g.suspended("/a") {
 		t.Error("the suspension ended too soon")

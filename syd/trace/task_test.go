@@ -180,6 +180,15 @@ func TestExecByAThread(t *testing.T) {
 	c.check(t)
 }
 
+// The fork event that would have told the thread's group may never have come.
+func TestExecByAThreadOfAnUnknownGroup(t *testing.T) {
+	c := newCache()
+	c.group(a, a1)
+	c.task(a2)
+	c.exec(a, a2)
+	expectIDs(t, c, a)
+}
+
 func TestProcessOfAnUnheardOfTask(t *testing.T) {
 	c := newCache()
 	p := c.process(c.task(a))
