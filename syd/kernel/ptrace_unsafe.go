@@ -67,6 +67,15 @@ func EventMessage(tid int) (uint64, error) {
 	return msg, err
 }
 
+// Dying reports whether tid, which was seen in another stop, is in its exit
+// event: SIGKILL took it there, and what was asked of it since was answered for
+// that one (EventMessage: the exit status; GetSyscallInfo: SyscallNone).
+func Dying(tid int) bool {
+	var info unix.Siginfo
+	err := ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info)))
+	return err == nil && info.Code == EventExit<<8|int32(unix.SIGTRAP)
+}
+
 // Kinds of stop in SyscallInfo.Op (uapi linux/ptrace.h).
 const (
 	SyscallNone    = unix.PTRACE_SYSCALL_INFO_NONE

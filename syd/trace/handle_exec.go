@@ -110,6 +110,8 @@ func (t *Tracer) handleExec(e Event) resume {
 		return none
 	case err != nil:
 		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+	case kernel.Dying(e.TID):
+		former = uint64(e.TID) // what was read is no TID
 	}
 	t.cache.exec(e.TID, int(former))
 	if t.isEldest(e.TID) && !t.executed {

@@ -20,6 +20,8 @@ func (t *Tracer) handleFork(e Event) resume {
 		return none
 	case err != nil:
 		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+	case kernel.Dying(e.TID):
+		return none // msg is no TID then; the child's own stops make it known
 	}
 	child := t.cache.born(int(msg), t.cache.task(e.TID))
 	if child == nil || t.policy.PIDMax == 0 || len(t.cache.tasks) <= t.policy.PIDMax {

@@ -22,6 +22,8 @@ func (t *Tracer) handleSeccomp(e Event) resume {
 		return none
 	case err != nil:
 		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
+	case c.info.Op != kernel.SyscallSeccomp && kernel.Dying(e.TID):
+		return none
 	case c.info.Op != kernel.SyscallSeccomp:
 		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a seccomp-stop", c.info.Op))
 	}
@@ -40,6 +42,8 @@ func (t *Tracer) handleSyscallExit(e Event) resume {
 		return none
 	case err != nil:
 		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
+	case c.info.Op != kernel.SyscallExit && kernel.Dying(e.TID):
+		return none
 	case c.info.Op != kernel.SyscallExit:
 		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a syscall-exit-stop", c.info.Op))
 	}
