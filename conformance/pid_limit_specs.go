@@ -58,7 +58,7 @@ var _ = Describe("pid/max", func() {
 	Spec("EVT-FRK-02.4", "never meets the supervisor or another process of its group", func(ctx context.Context) {
 		for _, action := range []string{"kill", "abort", "stop"} {
 			script := `"$0" sleep & "$@"; echo status $?; kill -0 $! && echo neighbour alive; kill -9 $!`
-			argv := append([]string{"sh", "-c", script, "sh", Build()}, limited(action)...)
+			argv := append([]string{"sh", "-c", script, Fixture("process")[0], Build()}, limited(action)...)
 			result := With(Env("SYD_LOG=emerg")).Native(ctx, append(append(argv, "--"), Fixture("fork", "over", "12")...)...)
 			Expect(result).To(SayLine("status 6"), action)
 			Expect(result).To(SayLine("neighbour alive"), action)
