@@ -45,6 +45,10 @@ var Table = []Capability{
 	{Name: "two_cpus", Optional: "two CPUs", Probe: twoCPUs},
 	{Name: "user_namespaces", Optional: "user namespaces for this user", Probe: namespace("user", syscall.CLONE_NEWUSER)},
 	{Name: "pid_namespaces", Optional: "the right to make a PID namespace", Probe: pidNamespace},
+	{Name: "ns_last_pid", Optional: "CONFIG_CHECKPOINT_RESTORE and the right to make a PID namespace",
+		Probe: fixture("fork", "namespace", "0", "fork", "number-probe")},
+	{Name: "pid_max_namespace", Linux: "6.14", Optional: "the right to make user and PID namespaces",
+		Probe: fixture("fork", "namespace", "400", "fork", "tracer")},
 	{Name: "i386", Optional: "CONFIG_IA32_EMULATION on amd64", Probe: foreignABI},
 	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
 	{Name: "core_files", Optional: "a plain core_pattern and RLIMIT_CORE", Probe: coreFiles},
@@ -152,6 +156,21 @@ func foreignABI() (bool, string) {
 	}
 	err := Run(exec.Command(path, "exit", "0"))
 	return err == nil, fmt.Sprintf("exec of an i386 program: %v", err)
+}
+
+// fixture runs a fixture's command, which runs another fixture as its own: good
+// when all went well.
+func fixture(name string, args ...string) func() (bool, string) {
+	return func() (bool, string) {
+		words := append([]string{}, args...)
+		for i, word := range words {
+			if word == name {
+				words[i] = fixtures.Path(FixtureDir, name)
+			}
+		}
+		err := Run(exec.Command(fixtures.Path(FixtureDir, name), words...))
+		return err == nil, fmt.Sprintf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
 }
 
 func canOpen(path string) func() (bool, string) {

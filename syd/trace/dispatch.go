@@ -177,7 +177,11 @@ func (t *Tracer) resume(e Event, r resume) {
 	case opSyscallExit:
 		err = kernel.ContToSyscall(e.TID, 0)
 	case opListen:
-		err = kernel.Listen(e.TID)
+		// EIO: killed meanwhile, it is no longer in that group-stop but in its
+		// exit event, which the next wait tells of.
+		if err = kernel.Listen(e.TID); err == syscall.EIO {
+			err = nil
+		}
 	case opKill:
 		err = kernel.Kill(e.TID, syscall.SIGKILL)
 	}
