@@ -100,7 +100,6 @@ type Tracer struct {
 // New makes the tracer of a sandbox whose eldest is seized and not yet released.
 func New(p *policy.Policy, log *audit.Log, eldest Eldest) *Tracer {
 	t := &Tracer{policy: p, log: log, rows: newNumbers(p), cache: newCache(), guard: newSegvGuard(p.SegvGuard), eldest: eldest}
-	t.cache.start(eldest.PID)
 	t.cache.join(t.cache.task(eldest.PID), eldest.PID)
 	return t
 }
@@ -223,7 +222,7 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 
 // handleOtherStop starts a new task, or one that SIGCONT took out of a group-stop.
 func (t *Tracer) handleOtherStop(e Event) resume {
-	t.cache.start(e.TID)
+	t.cache.task(e.TID)
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
 	}

@@ -20,7 +20,6 @@ type task struct {
 	tid     int
 	process *process // nil until the event that made it has been seen
 	pending pending
-	started bool // its first stop was seen
 }
 
 // pending is a call that was let go and whose end is awaited.
@@ -52,27 +51,6 @@ func (c *cache) task(tid int) *task {
 	return t
 }
 
-// start notes a stop that a new task begins with. A task that SIGCONT woke has
-// such a stop, too; nothing tells one from the other, and a number can be used
-// again before we hear what became of its last owner (an exec by a thread gives
-// the thread's number up before its event). What was known goes: it can be
-// asked for again.
-func (c *cache) start(tid int) {
-	t := c.task(tid)
-	if t.started {
-		c.detach(t)
-		t.pending = pending{}
-	}
-	t.started = true
-}
-
-func (c *cache) detach(t *task) {
-	if t.process != nil {
-		delete(t.process.threads, t.tid)
-		t.process = nil
-	}
-}
-
 // born notes a task that a fork event of parent names, unless it is dead and
 // reaped already.
 func (c *cache) born(tid int, parent *task) *task {
@@ -96,7 +74,6 @@ func (c *cache) join(t *task, tgid int) {
 		p = &process{tgid: tgid, threads: map[int]*task{}}
 		c.processes[tgid] = p
 	}
-	c.detach(t)
 	t.process = p
 	p.threads[t.tid] = t
 }
@@ -129,7 +106,9 @@ func (c *cache) forget(id int) {
 	if t == nil {
 		return
 	}
-	c.detach(t)
+	if t.process != nil {
+		delete(t.process.threads, id)
+	}
 	delete(c.tasks, id)
 }
 
@@ -142,21 +121,11 @@ func (c *cache) died(id int) {
 }
 
 // exec re-keys thread group tgid at its EVENT_EXEC: the thread that was former
-// is now the leader, and the only one. Its former number may by now be a new
-// task's, whose events came first.
+// is now the leader, and the only one.
 func (c *cache) exec(tgid, former int) *task {
-	if t := c.tasks[former]; t != nil && former != tgid {
-		if t.process == nil {
-			if _, err := kernel.ReadStatus(former); err != nil {
-				c.forget(former)
-			}
-		} else if t.process.tgid == tgid {
-			c.forget(former)
-		}
-	}
+	c.forget(former)
 	c.forget(tgid)
 	t := c.task(tgid)
-	t.started = true
 	c.join(t, tgid)
 	return t
 }
