@@ -1,7 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-GO ?= go
-STATIC = CGO_ENABLED=1 $(GO) build -trimpath -tags 'netgo osusergo' -ldflags '-s -w -linkmode external -extldflags -static'
+#
+#   make build   bin/syd and bin/sydtest
+#   make demo    builds, then shows real programs under syd and the suite's smoke run
+#   make test    everything that a change must pass
+#   make slow    the specs that take long, too
+#   make bench   cost ratios to native
 
-.PHONY: build
-build:
-	$(STATIC) -o bin/syd ./cmd/syd
+GO     ?= go
+STATIC  = -trimpath -tags 'netgo osusergo'
+TESTED  = $(shell $(GO) list ./... | grep -v '/conformance$$')
+
+.PHONY: build demo test lint unit suite slow bench deps test-deps fixtures cross clean
+
+build: deps fixtures
+	CGO_ENABLED=1 $(GO) build $(STATIC) -ldflags '-s -w -linkmode external -extldflags -static' -o bin/syd ./cmd/syd
+	CGO_ENABLED=0 $(GO) build $(STATIC) -ldflags '-s -w' -o bin/sydtest ./cmd/sydtest
+
+demo: build
+	@.ci/demo
+
+test: test-deps lint unit suite
+
+lint: fixtures
+	@test -z "$$(gofmt -l cmd conformance fixtures syd)" || { gofmt -d cmd conformance fixtures syd; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	clang-tidy --quiet $(shell find fixtures/c syd -name '*.c') -- -std=gnu11 -Wall -Wextra -Werror -Ifixtures/c
+
+unit: build
+	$(GO) test -race -short ./...
+
+suite: build cross
+	bin/sydtest run --syd bin/syd
+	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --user nobody; fi
+
+slow: build
+	bin/sydtest run --syd bin/syd --slow
+	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --slow --user nobody; fi
+
+bench: build
+	bin/sydtest bench --syd bin/syd
+
+deps:
+	@.ci/deps build
+test-deps:
+	@.ci/deps test
+fixtures: deps
+	@$(MAKE) --no-print-directory -C fixtures
+cross: test-deps
+	@$(MAKE) --no-print-directory -C fixtures cross
+
+clean:
+	rm -rf bin
+	$(MAKE) -C fixtures clean

@@ -10,10 +10,11 @@ import (
 	"syscall"
 
 	"syd/syd/kernel"
+	"syd/syd/kernel/signals"
 )
 
-// monitored are the signals that the supervisor acts on. The spawn stub blocks
-// them in every thread before the Go runtime starts.
+// monitored are the signals that the supervisor acts on. Only the monitor's
+// thread takes those that the Go runtime can block.
 var monitored = []syscall.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
 	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
@@ -25,7 +26,7 @@ var monitored = []syscall.Signal{
 type monitor struct {
 	pidfd    int // the eldest
 	listener int
-	signals  int
+	signals  *signals.Queue
 	wake     int
 	unused   func() // no filter user is left
 	done     chan struct{}
@@ -39,14 +40,15 @@ type monitor struct {
 func newMonitor(pidfd, listener int) (*monitor, error) {
 	m := &monitor{pidfd: pidfd, listener: listener, done: make(chan struct{})}
 	var err error
-	if m.signals, err = kernel.SignalFD(monitored...); err != nil {
-		return nil, fmt.Errorf("signalfd: %w", err)
-	}
 	if m.wake, err = kernel.EventFD(); err != nil {
-		kernel.Close(m.signals)
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	return m, nil
+	if m.signals, err = signals.Catch(monitored...); err != nil {
+		kernel.Close(m.wake)
+		return nil, fmt.Errorf("sigaction: %w", err)
+	}
+	// The calling thread is the tracer's, which has better to do.
+	return m, signals.Block(monitored...)
 }
 
 // eldestStopped and eldestContinued are called by the tracer thread.
@@ -62,14 +64,16 @@ func (m *monitor) stop() {
 	m.ending.Store(true)
 	kernel.Wake(m.wake)
 	<-m.done
-	kernel.Close(m.signals)
 	kernel.Close(m.wake)
 }
 
 func (m *monitor) run() {
 	defer close(m.done)
-	runtime.LockOSThread() // stopSelf changes this thread's mask
-	fds := []int{m.signals, m.wake, m.listener}
+	runtime.LockOSThread() // this thread takes the signals
+	if err := signals.Unblock(monitored...); err != nil {
+		panic(fmt.Sprintf("rt_sigprocmask: %v", err))
+	}
+	fds := []int{m.signals.FD, m.wake, m.listener}
 	for {
 		ready, err := kernel.Poll(fds...)
 		if err != nil {
@@ -93,11 +97,7 @@ func (m *monitor) run() {
 }
 
 func (m *monitor) handleSignals() {
-	for {
-		s, err := kernel.ReadSignal(m.signals)
-		if err != nil {
-			return // EAGAIN: that was all
-		}
+	for _, s := range m.signals.Read() {
 		switch s.Number {
 		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU:
 			m.stopWanted = true
@@ -113,7 +113,7 @@ func (m *monitor) handleSignals() {
 // forwards: what a process outside sent to the supervisor is meant for the
 // program. What the terminal sends reaches the whole foreground group, and
 // kill(0, ...) inside the sandbox its members, without us.
-func (m *monitor) forwards(s kernel.Signal) bool {
+func (m *monitor) forwards(s signals.Signal) bool {
 	if s.Code > 0 {
 		return false
 	}
@@ -130,7 +130,7 @@ func (m *monitor) stopSelf() {
 		return
 	}
 	m.stopWanted = false
-	if err := kernel.StopSelf(signal); err != nil {
+	if err := m.signals.StopSelf(signal); err != nil {
 		panic(fmt.Sprintf("stop: %v", err))
 	}
 }

@@ -5,6 +5,7 @@ package syd
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // supervise runs f in a goroutine: the only way to start one. A panic in it
@@ -20,7 +21,7 @@ func supervise(f func()) {
 // sandbox with one line and status 127, never with a tracee left to itself.
 func Recover() {
 	if cause := recover(); cause != nil {
-		fmt.Fprintf(os.Stderr, "syd: panic: %v\n", cause)
+		fmt.Fprintf(os.Stderr, "syd: panic: %s\n", strings.ReplaceAll(fmt.Sprint(cause), "\n", " "))
 		os.Exit(int(StatusFault))
 	}
 }

@@ -54,10 +54,16 @@ func parse(args []string) (syd.Options, verb, error) {
 		if long == "" {
 			long = "option-" + short
 		}
-		flag := f.VarPF(setter(set), long, short, "")
-		if !value {
-			flag.NoOptDefVal = "on"
+		if value {
+			f.VarP(setter(set), long, short, "")
+			return
 		}
+		f.VarPF(setter(func(v string) error {
+			if v != noValue {
+				return errors.New("expected no value")
+			}
+			return set(v)
+		}), long, short, "").NoOptDefVal = noValue
 	}
 	is := func(v verb) func(string) error { return func(string) error { chosen = v; return nil } }
 	option("h", "help", false, is(verbHelp))
@@ -90,6 +96,9 @@ func parse(args []string) (syd.Options, verb, error) {
 			return fmt.Errorf("%s comes with a later version of syd", l.what)
 		})
 	}
+	if option := passedOver(f, args); option != "" {
+		return o, chosen, fmt.Errorf("unknown option: -%s", option)
+	}
 	if err := f.Parse(args); err != nil {
 		return o, chosen, err
 	}
@@ -98,6 +107,43 @@ func parse(args []string) (syd.Options, verb, error) {
 		return o, chosen, errors.New("expected a command to run after the options: syd -p off -- COMMAND (syd -h for help)")
 	}
 	return o, chosen, nil
+}
+
+// noValue stands for the value of an option that takes none: no argument has a
+// NUL in it, so it can't be written.
+const noValue = "\x00"
+
+// passedOver finds the first short options that pflag would leave out without a
+// word, for they look like those of go test: -test.v.
+func passedOver(f *pflag.FlagSet, args []string) string {
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' && args[0] != "--" {
+		arg := args[0]
+		args = args[1:]
+		var last *pflag.Flag // takes the next argument, if it takes a value
+		if name, long := strings.CutPrefix(arg, "--"); long {
+			last = f.Lookup(name)
+		} else {
+			for shorts := arg[1:]; shorts != ""; shorts = shorts[1:] {
+				if strings.HasPrefix(shorts, "test.") {
+					return shorts
+				}
+				flag := f.ShorthandLookup(shorts[:1])
+				if flag == nil {
+					return "" // which pflag refuses
+				}
+				if flag.NoOptDefVal == "" {
+					if len(shorts) == 1 {
+						last = flag
+					}
+					break // the rest is its value
+				}
+			}
+		}
+		if last != nil && last.NoOptDefVal == "" && len(args) > 0 {
+			args = args[1:]
+		}
+	}
+	return ""
 }
 
 // setter is a pflag.Value that only sets.

@@ -24,6 +24,7 @@ var verbs = []verb{
 	{"run", "run the suite against a build", runVerb},
 	{"list", "list specs, clauses, capabilities or fixtures", listVerb},
 	{"doctor", "say what this kernel and machine can do", doctorVerb},
+	{"bench", "measure what a build costs, as ratios to native", benchVerb},
 	{"schema", "print the JSON Schema of the run report", schemaVerb},
 }
 

@@ -90,6 +90,19 @@ func (f *runFlags) check(set *flagSet) error {
 	if f.Seed == 0 {
 		f.Seed = time.Now().UnixNano()%1_000_000 + 1
 	}
+	// A report that cannot be written is better known now than after the run.
+	for flag, path := range map[string]string{"--json": f.json, "--junit": f.junit} {
+		if path == "" {
+			continue
+		}
+		file, err := os.Create(path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+		if err := file.Close(); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
 	return f.Select.Check()
 }
 

@@ -163,11 +163,18 @@ func (r *runner) pass(ctx context.Context, pass int, seed int64, order []catalog
 		err = p.run(ctx, alone, 1)
 	}
 	// Green is what was planned, ran and passed: what never reported is no pass.
+	missing := 0
 	for _, position := range chosen {
-		if !ended[position] {
+		if ended[position] {
+			continue
+		}
+		if missing++; ctx.Err() == nil {
 			r.take(order, report.Event{Kind: "end", ID: order[position].ID, Pass: pass, Position: position,
 				Verdict: report.Error, Message: "planned, but never reported"})
 		}
+	}
+	if missing > 0 {
+		r.report.Problems = append(r.report.Problems, fmt.Sprintf("planned specs that did not report: %d", missing))
 	}
 	return err
 }

@@ -49,6 +49,7 @@ func Worker(argument string) int {
 	queue := &queueReader{next: -1}
 	events := json.NewEncoder(os.NewFile(eventsFD, "events"))
 	var mu sync.Mutex
+	go leaveWithReader()
 	harness.Run(config.Seed, harness.Runner{
 		Take: queue.take,
 		Tell: func(e report.Event) {
@@ -56,13 +57,34 @@ func Worker(argument string) int {
 			defer mu.Unlock()
 			e.Worker = config.Worker
 			if err := events.Encode(e); err != nil {
-				// Nobody listens any more.
-				harness.KillOrphans(func(int) bool { return false })
-				os.Exit(report.ExitHarness)
+				abandon()
 			}
 		},
 	})
 	return report.ExitGreen
+}
+
+// leaveWithReader ends this worker when the process that reads its events is
+// gone, however that died.
+func leaveWithReader() {
+	// No event is asked for: POLLERR, no reader is left, is always told.
+	poll := []unix.PollFd{{Fd: eventsFD}}
+	for {
+		n, err := unix.Poll(poll, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err == nil && n > 0 {
+			abandon()
+		}
+		return
+	}
+}
+
+// abandon ends a worker that nobody listens to, and all that it started.
+func abandon() {
+	harness.KillOrphans(func(int) bool { return false })
+	os.Exit(report.ExitHarness)
 }
 
 // queueReader takes positions from the shared queue. They only grow, so that a

@@ -14,6 +14,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 
+	"syd/conformance/capability"
 	"syd/conformance/catalogue"
 	"syd/conformance/report"
 )
@@ -29,6 +30,8 @@ const (
 	// LabelDisabled is given to specs that the source has switched off.
 	LabelDisabled = "disabled"
 )
+
+const leftBehind = "left behind:\n"
 
 // DefaultBound is the time that a spec has, before scaling.
 const DefaultBound = 20 * time.Second
@@ -110,6 +113,11 @@ func Spec(id, text string, body func(ctx context.Context), decorators ...any) {
 			spec.Labels = append(spec.Labels, family)
 		}
 	}
+	for _, name := range spec.Requires {
+		if _, ok := capability.Find(name); !ok {
+			registry.problems = append(registry.problems, fmt.Sprintf("spec %s (%s): there is no capability %s", id, spec.Location, name))
+		}
+	}
 	if first, twice := registry.specs[id]; twice {
 		registry.problems = append(registry.problems, fmt.Sprintf("spec %s is declared twice: %s and %s", id, first.Location, spec.Location))
 	}
@@ -170,7 +178,7 @@ var _ = BeforeEach(func() {
 		if len(left) == 0 {
 			return
 		}
-		message := "left behind:\n" + strings.Join(left, "\n")
+		message := leftBehind + strings.Join(left, "\n")
 		if failed {
 			// It has failed already; what is left is only worth a line.
 			GinkgoWriter.Println(message)
@@ -201,6 +209,9 @@ func eventOf(r SpecReport, s *specState) report.Event {
 	}
 	if r.Failed() {
 		event.Location = r.FailureLocation().String()
+		if strings.HasPrefix(event.Message, leftBehind) {
+			event.Location = r.LeafNodeLocation.String()
+		}
 	}
 	switch {
 	case r.State.Is(types.SpecStateSkipped) && s.unsupported != nil:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,9 +67,16 @@ func (p *Proc) start() error {
 	if err != nil {
 		return err
 	}
-	argv := p.argv
+	argv, path := p.argv, p.argv[0]
+	if !strings.Contains(path, "/") {
+		if path, err = lookPath(path); err != nil {
+			return err
+		}
+	}
 	if len(l.setup) > 0 {
-		argv = append(append(Fixture("process", append([]string{"setup"}, l.setup...)...), "--"), argv...)
+		launcher := Fixture("process", append([]string{"setup"}, l.setup...)...)
+		argv = slices.Concat(launcher, []string{"--", path}, argv[1:])
+		path = launcher[0]
 	}
 	attr := &os.ProcAttr{
 		Dir:   l.dir,
@@ -83,12 +91,6 @@ func (p *Proc) start() error {
 	}
 	if attr.Dir == "" {
 		attr.Dir = TempDir()
-	}
-	path := argv[0]
-	if !strings.Contains(path, "/") {
-		if path, err = lookPath(path); err != nil {
-			return err
-		}
 	}
 	// The reaper must not see the child before it is known.
 	started.Lock()

@@ -7,7 +7,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
+	. "github.com/onsi/ginkgo/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,6 +28,19 @@ type Process struct {
 func State(pid int) string {
 	process, _ := readProcess(pid)
 	return process.State
+}
+
+// Kill sends a signal to one process or thread by its number, as printed by a
+// fixture. A number that means more than one process is an error of the spec:
+// specs run as root.
+func Kill(pid int, sig syscall.Signal) {
+	GinkgoHelper()
+	if pid <= 1 {
+		broke("send %s to %d: that is no process of the spec's", SignalName(sig), pid)
+	}
+	if err := unix.Kill(pid, sig); err != nil {
+		Fail(fmt.Sprintf("send %s to %d: %v", SignalName(sig), pid, err))
+	}
 }
 
 // Alive says whether the process exists and is no zombie.

@@ -10,6 +10,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -139,7 +140,7 @@ func (l *Log) run() {
 }
 
 func (l *Log) line(r Record) {
-	for _, s := range []*string{&r.Path, &r.Cmd, &r.CWD, &r.Msg} {
+	for _, s := range []*string{&r.Path, &r.Cmd, &r.CWD, &r.Msg, &r.Tip} {
 		*s = printable(*s)
 	}
 	text, err := json.Marshal(r)
@@ -150,15 +151,16 @@ func (l *Log) line(r Record) {
 }
 
 // printable keeps valid UTF-8, which JSON escapes by itself, and shows each
-// other byte as \xHH, so that two different names never look the same.
+// other byte as \xHH; so that two different names never look the same, a
+// backslash before an x, too, is shown by its number.
 func printable(s string) string {
-	if utf8.ValidString(s) {
+	if utf8.ValidString(s) && !strings.Contains(s, `\x`) {
 		return s
 	}
 	var out []byte
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
+		if r == utf8.RuneError && size == 1 || strings.HasPrefix(s[i:], `\x`) {
 			out = fmt.Appendf(out, `\x%02x`, s[i])
 		} else {
 			out = append(out, s[i:i+size]...)

@@ -118,6 +118,9 @@ func IsLeader(tid int) bool {
 // Kill sends a signal to the thread group that tid belongs to; tid must be
 // unreaped, else the number may be somebody else's.
 func Kill(tid int, signal syscall.Signal) error {
+	if tid <= 0 {
+		return syscall.EINVAL // a process group, or everybody
+	}
 	_, _, errno := syscall.RawSyscall(unix.SYS_KILL, uintptr(tid), uintptr(signal), 0)
 	if errno != 0 {
 		return errno

@@ -13,9 +13,16 @@ import (
 	"syd/syd/policy"
 )
 
-// SeizeOptions are the ptrace options that the event table needs, and EXITKILL.
-const SeizeOptions = kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
-	kernel.OptExec | kernel.OptExit | kernel.OptSeccomp | kernel.OptExitKill
+// SeizeOptions are the ptrace options that the event table needs under p, and
+// EXITKILL. Exit events serve SegvGuard alone: without it nobody pays for them.
+func SeizeOptions(p *policy.Policy) int {
+	options := kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
+		kernel.OptExec | kernel.OptSeccomp | kernel.OptExitKill
+	if p.SegvGuard.Expiry != 0 {
+		options |= kernel.OptExit
+	}
+	return options
+}
 
 // statusUnknown is what syd exits with when nobody could tell how the eldest ended.
 const statusUnknown = 127
@@ -77,6 +84,7 @@ type Tracer struct {
 	log    *audit.Log
 	rows   numbers
 	cache  *cache
+	recent recent
 	guard  *segvGuard
 	eldest Eldest
 
@@ -136,7 +144,7 @@ func (t *Tracer) done() bool {
 // loop is the whole life of the sandbox: status, event, decision, action.
 func (t *Tracer) loop(done func() bool) error {
 	for {
-		info, err := kernel.Wait()
+		info, err := t.wait()
 		switch err {
 		case nil:
 		case syscall.EINTR, syscall.EAGAIN:
@@ -158,7 +166,9 @@ func (t *Tracer) loop(done func() bool) error {
 }
 
 // resume carries out what a handler decided. ESRCH is silent: the task was
-// killed while it was stopped, and the next wait tells.
+// killed while it was stopped, and the next wait tells. Any other error would
+// leave it stopped for ever, where SIGKILL does not reach it either if it is
+// about to exit: the sandbox ends, which detaches and kills it.
 func (t *Tracer) resume(e Event, r resume) {
 	var err error
 	switch r.op {
@@ -176,7 +186,7 @@ func (t *Tracer) resume(e Event, r resume) {
 		err = kernel.Kill(e.TID, syscall.SIGKILL)
 	}
 	if err != nil && err != syscall.ESRCH {
-		t.fault(e, "resume", err)
+		t.fatal = fmt.Errorf("resume after %v: %v", e, err)
 	}
 }
 

@@ -84,18 +84,23 @@ func (t *Tracer) checkImage(c call, view kernel.View, path string, lookup kernel
 }
 
 // interpreterOf is the path after `#!`, as fs/binfmt_script.c reads it; empty
-// when there is none.
+// when there is none, or when it may go on beyond the head: the kernel refuses
+// that one (ENOEXEC).
 func interpreterOf(head []byte) string {
 	line, ok := bytes.CutPrefix(head, []byte("#!"))
 	if !ok {
 		return ""
 	}
+	ends := len(head) < scriptHead // with the file, if with nothing else
 	if end := bytes.IndexAny(line, "\n\x00"); end >= 0 {
-		line = line[:end]
+		line, ends = line[:end], true
 	}
 	name := strings.TrimLeft(string(line), " \t")
 	if end := strings.IndexAny(name, " \t"); end >= 0 {
-		name = name[:end]
+		name, ends = name[:end], true
+	}
+	if !ends {
+		return ""
 	}
 	return name
 }

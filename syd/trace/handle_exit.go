@@ -12,15 +12,13 @@ import (
 // handleExit counts crashes. The event comes once a thread, with the status of
 // its process: a process counts once.
 func (t *Tracer) handleExit(e Event) resume {
-	if t.guard == nil {
-		return cont
-	}
 	msg, err := kernel.EventMessage(e.TID)
 	switch {
 	case err == syscall.ESRCH:
 		return none
 	case err != nil:
-		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+		t.fault(e, "PTRACE_GETEVENTMSG", err)
+		return cont // it is dying already: SIGKILL does not end this stop
 	}
 	status := syscall.WaitStatus(msg)
 	if !status.Signaled() || !dumpsCore(status.Signal()) {

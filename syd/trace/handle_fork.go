@@ -23,6 +23,7 @@ func (t *Tracer) handleFork(e Event) resume {
 	case kernel.Dying(e.TID):
 		return none // msg is no TID then; the child's own stops make it known
 	}
+	t.recent.add(int(msg))
 	child := t.cache.born(int(msg), t.cache.task(e.TID))
 	if child == nil || t.policy.PIDMax == 0 || len(t.cache.tasks) <= t.policy.PIDMax {
 		return cont

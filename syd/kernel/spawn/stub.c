@@ -67,8 +67,8 @@ static long raw(long number, long a, long b, long c, long d)
 /*
  * Runs before the Go runtime, which installs its handlers, raises the soft
  * RLIMIT_NOFILE and copies the mask to every thread it starts. The signals that
- * the supervisor reads through its signalfd are blocked from here on, in all
- * threads: the runtime unblocks only those it needs itself.
+ * the supervisor acts on wait from here on until its monitor takes them; the
+ * runtime unblocks those that end it (SIGHUP, SIGINT, SIGQUIT, SIGTERM).
  */
 __attribute__((constructor)) static void remember(void)
 {

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"syd/syd"
+	"syd/syd/audit"
+)
+
+// same compares options; %v tells nil from empty no more than users can.
+func same(a, b syd.Options) bool { return fmt.Sprintf("%+v", a) == fmt.Sprintf("%+v", b) }
+
+func magic(texts ...string) (list []syd.Command) {
+	for _, text := range texts {
+		list = append(list, syd.Command{Where: "-m", Text: text})
+	}
+	return list
+}
+
+func TestParse(t *testing.T) {
+	off, _ := syd.Profile("-p off", "off")
+	true_ := []string{"true"}
+	for line, want := range map[string]syd.Options{
+		"true":                          {Argv: true_},
+		"-- true":                       {Argv: true_},
+		"-- -x -p":                      {Argv: []string{"-x", "-p"}},
+		"-- -- true":                    {Argv: []string{"--", "true"}},
+		"true -x --unknown -- -p":       {Argv: []string{"true", "-x", "--unknown", "--", "-p"}},
+		"- -x":                          {Argv: []string{"-", "-x"}},
+		"-x true":                       {Observe: true, Argv: true_},
+		"--observe true":                {Observe: true, Argv: true_},
+		"-a NAME true":                  {Arg0: "NAME", Argv: true_},
+		"-aNAME true":                   {Arg0: "NAME", Argv: true_},
+		"--arg0 NAME true":              {Arg0: "NAME", Argv: true_},
+		"--arg0=NAME true":              {Arg0: "NAME", Argv: true_},
+		"-a one -a two true":            {Arg0: "two", Argv: true_},
+		"-a -x true":                    {Arg0: "-x", Argv: true_},
+		"-a -test.v -p off true":        {Arg0: "-test.v", Config: off, Argv: true_},
+		"-atest.v true":                 {Arg0: "test.v", Argv: true_},
+		"-xatest.v true -test.v":        {Observe: true, Arg0: "test.v", Argv: []string{"true", "-test.v"}},
+		"--arg0 -test.v true":           {Arg0: "-test.v", Argv: true_},
+		"--arg0=x -- -test.v":           {Arg0: "x", Argv: []string{"-test.v"}},
+		"-a -- true":                    {Arg0: "--", Argv: true_},
+		"-p off true":                   {Config: off, Argv: true_},
+		"-poff true":                    {Config: off, Argv: true_},
+		"--profile off true":            {Config: off, Argv: true_},
+		"--profile=off true":            {Config: off, Argv: true_},
+		"-m pid/max:1 true":             {Config: magic("pid/max:1"), Argv: true_},
+		"-mallow/exec+/*** true":        {Config: magic("allow/exec+/***"), Argv: true_},
+		"--magic allow/exec-/a true":    {Config: magic("allow/exec-/a"), Argv: true_},
+		"--magic=pid/max:1 true":        {Config: magic("pid/max:1"), Argv: true_},
+		"-m a -m b -mc true":            {Config: magic("a", "b", "c"), Argv: true_},
+		"-m a -p off -m b true":         {Config: slices.Concat(magic("a"), off, magic("b")), Argv: true_},
+		"-m -x true":                    {Config: magic("-x"), Argv: true_},
+		"-e A=1 true":                   {Env: []string{"A=1"}, Argv: true_},
+		"-e A -eB= --env C=c=c true -e": {Env: []string{"A", "B=", "C=c=c"}, Argv: []string{"true", "-e"}},
+		"--env=A=1 true":                {Env: []string{"A=1"}, Argv: true_},
+		"-xpoff true":                   {Observe: true, Config: off, Argv: true_},
+	} {
+		got, verb, err := parse(strings.Fields(line))
+		if err != nil || verb != verbRun || !same(got, want) {
+			t.Errorf("%s: got %+v verb %d %v, want %+v", line, got, verb, err, want)
+		}
+	}
+	// What is in a value is nobody's business but its reader's.
+	got, _, err := parse([]string{"-m", "a b\n", "-a", "", "-e", "A= x", "", "x"})
+	if want := (syd.Options{Config: magic("a b\n"), Env: []string{"A= x"}, Argv: []string{"", "x"}}); err != nil || !same(got, want) {
+		t.Errorf("got %+v %v, want %+v", got, err, want)
+	}
+}
+
+func TestVerbs(t *testing.T) {
+	for line, want := range map[string]verb{
+		"-h": verbHelp, "--help": verbHelp, "-V": verbVersion, "--version": verbVersion, "--api": verbAPI,
+		"--check": verbCheck, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
+	} {
+		if _, got, err := parse(strings.Fields(line)); err != nil || got != want {
+			t.Errorf("%s: got verb %d %v, want %d", line, got, err, want)
+		}
+	}
+}
+
+// outcome runs the command line, which must not get as far as a sandbox.
+func outcome(args ...string) (status int, stdout, stderr string) {
+	var out, err strings.Builder
+	status = run(args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+func TestPrints(t *testing.T) {
+	for _, row := range []struct{ option, want string }{
+		{"-h", usage}, {"--help", usage}, {"--api", "3\n"},
+		{"-V", "syd " + version + " (configuration language 3)\n"},
+	} {
+		if status, stdout, stderr := outcome(row.option); status != 0 || stdout != row.want || stderr != "" {
+			t.Errorf("%s: got %d, %q, %q", row.option, status, stdout, stderr)
+		}
+	}
+	// The help names every option there is.
+	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-h,", "-V ", "--api", "--check"} {
+		if !strings.Contains(usage, "  "+option) && !strings.Contains(usage, " "+option) {
+			t.Errorf("the help lacks %s", option)
+		}
+	}
+	want := 1
+	if syd.Inside() {
+		want = 0
+	}
+	if status, stdout, stderr := outcome("--check"); status != want || stdout+stderr != "" {
+		t.Errorf("--check: got %d, %q, %q", status, stdout, stderr)
+	}
+}
+
+// refused expects a status of 22 and one line, with says in it.
+func refused(t *testing.T, says string, args ...string) {
+	t.Helper()
+	status, stdout, stderr := outcome(args...)
+	if status != 22 || stdout != "" {
+		t.Errorf("%q: status %d, stdout %q", args, status, stdout)
+	}
+	if !strings.HasPrefix(stderr, "syd: ") || strings.Index(stderr, "\n") != len(stderr)-1 || !strings.Contains(stderr, says) {
+		t.Errorf("%q: stderr %q, want one line that says %q", args, stderr, says)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for line, says := range map[string]string{
+		"":                          "expected a command",
+		"--":                        "expected a command",
+		"-poff":                     "expected a command",
+		"-p off -x --":              "expected a command",
+		"-z true":                   "-z",
+		"-xz true":                  "z",
+		"--unknown true":            "--unknown",
+		"--obs true":                "--obs", // no abbreviations
+		"-test.v true":              "-test.v",
+		"-xtest.v true":             "test.v",
+		"-test. true":               "-test.",
+		"-a x -test.v true":         "-test.v",
+		"--arg0=x -test.v true":     "-test.v",
+		"--observe -test.v true":    "-test.v",
+		"-a":                        "-a",
+		"--arg0":                    "--arg0",
+		"-x -m":                     "-m",
+		"-p":                        "-p",
+		"--env":                     "--env",
+		"-E":                        "-E",
+		"-p none true":              "expected off",
+		"-pOFF true":                "expected off",
+		"-e =1 true":                "expected VAR=VAL, VAR or VAR=",
+		"-m lock:on true":           `-m: "lock:on": expected`,
+		"-m allow/exec+bin true":    `-m: "allow/exec+bin": expected an absolute path pattern`,
+		"-poff -m pid/max:x true":   `-m: "pid/max:x": expected a whole number`,
+		"-m pid/max:1 -mpid/max: x": `-m: "pid/max:": expected`,
+		"--observe=off true":        "observe",
+		"-x=off true":               "observe",
+		"--check=no":                "check",
+		"--help=x":                  "help",
+		"--version=":                "version",
+	} {
+		refused(t, says, strings.Fields(line)...)
+	}
+	refused(t, "expected VAR=VAL", "-e", "", "true")
+	refused(t, "expected VAR=VAL", "-e", "A=\x00", "true")
+	refused(t, "unknown", "--no\nsuch", "true")
+	refused(t, "expected off", "-p", "a\nb", "true")
+	refused(t, `"a\nb"`, "-m", "a\nb", "true")
+}
+
+func TestLaterOptions(t *testing.T) {
+	for _, l := range later {
+		says := l.what + " comes with a later version of syd"
+		if l.short != "" {
+			if l.value {
+				refused(t, says, "-"+l.short, "value", "true")
+				refused(t, says, "-"+l.short+"value", "true")
+			} else {
+				refused(t, says, "-"+l.short, "true")
+				refused(t, says, "-x"+l.short, "true")
+			}
+		}
+		if l.long != "" {
+			if l.value {
+				refused(t, says, "--"+l.long, "value", "true")
+				refused(t, says, "--"+l.long+"=value", "true")
+			} else {
+				refused(t, says, "--"+l.long, "true")
+			}
+		}
+	}
+	if len(later) == 0 {
+		t.Error("nothing is left for later: drop this test")
+	}
+}
+
+func TestLogging(t *testing.T) {
+	for _, row := range []struct {
+		level, fd string
+		want      syd.Options
+		says      string
+	}{
+		{"debug", "7", syd.Options{LogFD: 7, LogLevel: audit.Debug}, ""},
+		{"emerg", "0", syd.Options{LogFD: 0, LogLevel: audit.Emerg}, ""},
+		{"warn", "2147483647", syd.Options{LogFD: 2147483647, LogLevel: audit.Warn}, ""},
+		{"loud", "2", syd.Options{}, `SYD_LOG: "loud": expected one of emerg, alert`},
+		{"", "2", syd.Options{}, `SYD_LOG: "": expected`},
+		{"warn", "", syd.Options{}, `SYD_LOG_FD: "": expected`},
+		{"warn", "-1", syd.Options{}, `SYD_LOG_FD: "-1": expected`},
+		{"warn", "2147483648", syd.Options{}, `SYD_LOG_FD: "2147483648": expected`},
+		{"warn", "x\ny", syd.Options{}, `SYD_LOG_FD: "x\ny": expected`},
+	} {
+		t.Setenv("SYD_LOG", row.level)
+		t.Setenv("SYD_LOG_FD", row.fd)
+		if row.says != "" {
+			refused(t, row.says, "-poff", "true")
+			continue
+		}
+		var o syd.Options
+		if err := logging(&o); err != nil || !same(o, row.want) {
+			t.Errorf("%+v: got %+v %v", row, o, err)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package signals catches signals with their siginfo, which package os/signal
+// does not tell, and stops the process as job control wants it.
+//
+// A signalfd would do if the signals could be blocked in every thread, but the
+// Go runtime unblocks the deadly ones (SIGHUP, SIGINT, SIGQUIT, SIGTERM) in
+// each thread it starts.
+package signals
+
+// #cgo CFLAGS: -std=gnu11 -O2 -Wall
+// #include "catch.h"
+import "C"
+
+import (
+	"math/bits"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signal is a signal that reached this process.
+type Signal struct {
+	Number syscall.Signal
+	// Code is si_code: at most 0 when a process sent it, over 0 when the kernel did.
+	Code int
+	// PID is of the sender; 0 if it was forgotten in a storm.
+	PID int
+}
+
+// Queue holds caught signals. FD is readable while it isn't empty; the queue
+// owns it, for good: the handlers write to its other end.
+type Queue struct {
+	FD  int
+	end int
+}
+
+// Catch has signals queued instead of their action taken. Once a process.
+func Catch(signals ...syscall.Signal) (*Queue, error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, err
+	}
+	q := &Queue{FD: pipe[0], end: pipe[1]}
+	for _, s := range signals {
+		if errno := C.signals_catch(C.int(s), C.int(q.end)); errno != 0 {
+			return nil, syscall.Errno(errno)
+		}
+	}
+	return q, nil
+}
+
+// Read takes what is queued. No signal is lost, but when very many wait only
+// one of each is sure to be kept, as the kernel itself does.
+func (q *Queue) Read() []Signal {
+	var all []Signal
+	for {
+		var c C.struct_caught
+		buf := (*[unsafe.Sizeof(c)]byte)(unsafe.Pointer(&c))[:]
+		n, err := unix.Read(q.FD, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if n != len(buf) {
+			break
+		}
+		all = append(all, Signal{syscall.Signal(c.number), int(c.code), int(c.pid)})
+	}
+	for lost := uint64(C.signals_overflow()); lost != 0; lost &= lost - 1 {
+		all = append(all, Signal{Number: syscall.Signal(bits.TrailingZeros64(lost) + 1)})
+	}
+	return all
+}
+
+// Block blocks signals in the calling thread, Unblock unblocks them.
+func Block(signals ...syscall.Signal) error   { return mask(unix.SIG_BLOCK, signals) }
+func Unblock(signals ...syscall.Signal) error { return mask(unix.SIG_UNBLOCK, signals) }
+
+func mask(how int, signals []syscall.Signal) error {
+	var set unix.Sigset_t
+	for _, s := range signals {
+		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
+	}
+	return unix.PthreadSigmask(how, &set, nil)
+}
+
+// StopSelf stops this whole process with signal, SIGSTOP or one of SIGTSTP,
+// SIGTTIN and SIGTTOU with their default action, and returns when it is
+// continued. A shell then sees the signal that it would have seen of the
+// program itself.
+//
+// Preconditions: a locked thread that doesn't block the signal.
+func (q *Queue) StopSelf(signal syscall.Signal) error {
+	if signal == syscall.SIGSTOP {
+		return unix.Kill(unix.Getpid(), signal)
+	}
+	// SIG_DFL, no flags: the kernel's struct sigaction is four words.
+	var action [4]uint64
+	if _, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal),
+		uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0); errno != 0 {
+		return errno
+	}
+	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), signal); err != nil {
+		return err
+	}
+	if errno := C.signals_catch(C.int(signal), C.int(q.end)); errno != 0 {
+		return syscall.Errno(errno)
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package policy
+
+import (
+	"strings"
+	"testing"
+)
+
+// node is a pattern read by the reference matcher: a byte-for-byte reading of
+// Pattern's doc comment, by backtracking, with nothing clever in it.
+type node struct {
+	kind    byte // 'c' one character, '?', '*', 'D' for `**`, '[', '{', 'T' for a tree's end
+	char    rune
+	ranges  [][2]rune
+	negated bool
+	choices [][]node
+}
+
+// readPattern reads text, which CompilePattern accepts.
+func readPattern(text string) []node {
+	body, tree := strings.CutSuffix(text, "/***")
+	nodes, _ := readNodes([]rune(body), 0, false)
+	if tree {
+		nodes = append(nodes, node{kind: 'T'})
+	}
+	return nodes
+}
+
+// readNodes reads up to the end or, in braces, up to `,` or `}`.
+func readNodes(text []rune, at int, inBraces bool) ([]node, int) {
+	var nodes []node
+	for at < len(text) {
+		c := text[at]
+		switch {
+		case inBraces && (c == ',' || c == '}'):
+			return nodes, at
+		case c == '*' && at+1 < len(text) && text[at+1] == '*':
+			for at < len(text) && text[at] == '*' {
+				at++
+			}
+			nodes = append(nodes, node{kind: 'D'})
+		case c == '*' || c == '?':
+			nodes = append(nodes, node{kind: byte(c)})
+			at++
+		case c == '[':
+			var n node
+			n, at = readClass(text, at+1)
+			nodes = append(nodes, n)
+		case c == '{':
+			n := node{kind: '{'}
+			for at++; ; at++ {
+				var choice []node
+				choice, at = readNodes(text, at, true)
+				n.choices = append(n.choices, choice)
+				if text[at] == '}' {
+					at++
+					break
+				}
+			}
+			nodes = append(nodes, n)
+		case c == '\\':
+			nodes = append(nodes, node{kind: 'c', char: text[at+1]})
+			at += 2
+		default:
+			nodes = append(nodes, node{kind: 'c', char: c})
+			at++
+		}
+	}
+	return nodes, at
+}
+
+func readClass(text []rune, at int) (node, int) {
+	n := node{kind: '['}
+	if text[at] == '!' {
+		n.negated = true
+		at++
+	}
+	for first := true; first || text[at] != ']'; first = false {
+		// The `]` that ends the class ends a range too: `[a-]` is a choice of two.
+		if text[at+1] == '-' && text[at+2] != ']' {
+			n.ranges = append(n.ranges, [2]rune{text[at], text[at+2]})
+			at += 3
+			continue
+		}
+		n.ranges = append(n.ranges, [2]rune{text[at], text[at]})
+		at++
+	}
+	return n, at + 1
+}
+
+// matchNodes tries everything. steps bounds the work: below 0 it gives up.
+func matchNodes(nodes []node, path []rune, then func([]rune) bool, steps *int) bool {
+	if *steps--; *steps < 0 {
+		return false
+	}
+	if len(nodes) == 0 {
+		return then(path)
+	}
+	n, rest := nodes[0], nodes[1:]
+	next := func(path []rune) bool { return matchNodes(rest, path, then, steps) }
+	switch n.kind {
+	case '{':
+		for _, choice := range n.choices {
+			if matchNodes(choice, path, next, steps) {
+				return true
+			}
+		}
+		return false
+	case '*', 'D':
+		for i := 0; ; i++ {
+			if next(path[i:]) {
+				return true
+			}
+			if i == len(path) || n.kind == '*' && path[i] == '/' {
+				return false
+			}
+		}
+	case 'T':
+		return len(path) == 0 || path[0] == '/'
+	}
+	if len(path) == 0 {
+		return false
+	}
+	fits := path[0] == n.char
+	switch n.kind {
+	case '?':
+		fits = path[0] != '/'
+	case '[':
+		fits = n.negated && path[0] != '/'
+		for _, r := range n.ranges {
+			if r[0] <= path[0] && path[0] <= r[1] {
+				fits = !n.negated
+			}
+		}
+	}
+	return fits && next(path[1:])
+}
+
+// referenceMatch answers too late for some patterns: known is false then.
+func referenceMatch(text, path string) (match, known bool) {
+	steps := 200_000
+	// A byte that is no UTF-8 is one character, U+FFFD, as for package regexp.
+	match = matchNodes(readPattern(text), []rune(path), func(rest []rune) bool { return len(rest) == 0 }, &steps)
+	return match, steps >= 0
+}
+
+func FuzzPattern(f *testing.F) {
+	for _, pattern := range []string{
+		"/", "/***", "/a/***", "/a*/***", "/**", "/*", "/a?c", "/[ab]", "/[!ab]", "/[a-c]", "/[]a]", "/[a-]",
+		"/[!]-a]", "/{a,bc}", "/{a,{b,c}d}", "/{,a}*", "/{}", `/\*`, `/{a\,b,c}`, "/a,b}", "/{a/***}", "/**a**",
+		"/[à-ü]?", "/.+(|)^$", `/[\^-]`, "/[&-~]", "/[0--]", "/{*,?}{a,b}", "/*{/***", "/[!/]", "/[a-c-e]",
+	} {
+		for _, path := range []string{"/", "/a", "/abc", "/a/b", "/]", "/-", "/é", "/\xff", "/a\n", "/{a,b}", "/a,b}", `/\`} {
+			f.Add(pattern, path)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, path string) {
+		if len(text) > 100 || len(path) > 100 || !strings.HasPrefix(path, "/") {
+			return
+		}
+		p, err := CompilePattern(text)
+		if err != nil {
+			return
+		}
+		want, known := referenceMatch(text, path)
+		if got := p.Match(path); known && got != want {
+			t.Errorf("%q on %q: got %v, the reference says %v", text, path, got, want)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"", ":", "lock:on", "pid/max:1", "pid/max:99999999999999999999", "sandbox/exec,chdir,pid:off",
+		"default/exec:warn", "allow/exec+/***", "deny/exec,chdir-/{a,b}", "kill/chdir^/[!a-z]*", "allow/pid+/x",
+		"segvguard/expiry:0", "trace/exit_wait_all:t", "allow/exec+/" + strings.Repeat("{a,b}", 30),
+		"allow/exec+/*********a", "allow/exec+/" + strings.Repeat("?", 4096), "allow/exec+/" + nested(2000),
+		"allow/exec+/\xff", "allow/exec+/[", "allow/exec+/{", `allow/exec+/\`, "allow/exec+/[]", "allow/exec+/[!",
+		"warn/exec+/a\nallow/exec-/a", "exit/exec+/[a-\U0010ffff]",
+	} {
+		f.Add(text, "/usr/bin/id")
+	}
+	f.Fuzz(func(t *testing.T, text, path string) {
+		took := cost(t, func() { decides(t, text, path) })
+		if len(path) < 4096 && len(text) < 4096 && took > bound {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// decides has the policy of text's lines, if it is one, decide on everything.
+func decides(t *testing.T, text, path string) {
+	p, err := Parse(commands(strings.Split(text, "\n")...))
+	if err != nil {
+		if strings.ContainsAny(err.Error(), "\n\r\x00") {
+			t.Errorf("more than one line: %q", err)
+		}
+		return
+	}
+	for _, q := range []*Policy{p, p.Observing()} {
+		for c := Exec; c < numCategories; c++ {
+			for _, unnamed := range []bool{false, true} {
+				action := q.Decide(Request{Category: c, Path: path, Unnamed: unnamed})
+				if action < Allow || action >= numActions {
+					t.Errorf("%v: decided %d", c, action)
+				}
+				if q.observing && !action.Allows() {
+					t.Errorf("%v: observing, and %v", c, action)
+				}
+				if !q.observing && unnamed && q.enabled[c] && action.Allows() {
+					t.Errorf("%v: an unnamed file: %v", c, action)
+				}
+			}
+		}
+	}
+}

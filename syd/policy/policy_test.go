@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package policy
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// commands makes one command of each line.
+func commands(lines ...string) []Command {
+	list := make([]Command, len(lines))
+	for i, text := range lines {
+		list[i] = Command{"-m", text}
+	}
+	return list
+}
+
+func parse(t testing.TB, lines ...string) *Policy {
+	t.Helper()
+	p, err := Parse(commands(lines...))
+	if err != nil {
+		t.Fatalf("Parse(%q): %v", lines, err)
+	}
+	return p
+}
+
+func TestNothingSaidIsClosed(t *testing.T) {
+	p := parse(t)
+	for c, want := range map[Category]Action{Exec: Deny, Chdir: Deny, PID: Kill} {
+		if !p.Enabled(c) {
+			t.Errorf("%v is off", c)
+		}
+		if got := p.Decide(Request{Category: c, Path: "/bin/sh"}); got != want {
+			t.Errorf("%v: got %v, want %v", c, got, want)
+		}
+	}
+	if p.PIDMax != 0 || p.ExitWaitAll || p.AllowUnsafeEnv {
+		t.Errorf("settings are not at rest: %+v", p)
+	}
+	if want := (SegvGuard{120 * time.Second, 600 * time.Second, 5}); p.SegvGuard != want {
+		t.Errorf("SegvGuard: got %+v, want %+v", p.SegvGuard, want)
+	}
+}
+
+func TestDecide(t *testing.T) {
+	const path = "/usr/bin/id"
+	for _, row := range []struct {
+		name  string
+		lines []string
+		want  Action
+	}{
+		{"a rule that matches", []string{"allow/exec+/usr/bin/id"}, Allow},
+		{"a rule of another path", []string{"allow/exec+/usr/bin/di"}, Deny},
+		{"a rule of another category", []string{"allow/chdir+/***"}, Deny},
+		{"a list of categories", []string{"allow/chdir,exec+/***"}, Allow},
+		{"the same category twice", []string{"allow/exec,exec+/***", "allow/exec-/***"}, Allow},
+		{"last match wins: deny", []string{"allow/exec+/***", "deny/exec+/usr/bin/*"}, Deny},
+		{"last match wins: allow", []string{"deny/exec+/usr/bin/*", "allow/exec+/***"}, Allow},
+		{"a later rule that doesn't match", []string{"allow/exec+/***", "kill/exec+/bin/*"}, Allow},
+		{"default", []string{"default/exec:warn"}, Warn},
+		{"default of a list", []string{"default/chdir,exec:stop"}, Stop},
+		{"default doesn't beat a rule", []string{"kill/exec+/usr/***", "default/exec:allow"}, Kill},
+		{"the last default counts", []string{"default/exec:allow", "default/exec:abort"}, Abort},
+		{"off allows", []string{"deny/exec+/***", "sandbox/exec:off"}, Allow},
+		{"off and on again", []string{"sandbox/exec:off", "sandbox/exec:on"}, Deny},
+		{"minus removes", []string{"allow/exec+/***", "allow/exec-/***"}, Deny},
+		{"minus removes the newest", []string{
+			"allow/exec+/usr/***", "deny/exec+/***", "allow/exec+/usr/***", "allow/exec-/usr/***"}, Deny},
+		{"minus removes one", []string{"allow/exec+/***", "allow/exec+/***", "allow/exec-/***"}, Allow},
+		{"minus wants the same action", []string{"allow/exec+/***", "warn/exec-/***"}, Allow},
+		{"minus wants the same text", []string{"allow/exec+/***", "allow/exec-/**"}, Allow},
+		{"minus of nothing", []string{"allow/exec-/***"}, Deny},
+		{"minus in a list of categories", []string{"allow/exec,chdir+/***", "allow/exec-/***"}, Deny},
+		{"caret removes all", []string{"allow/exec+/***", "allow/exec+/***", "allow/exec^/***"}, Deny},
+		{"caret leaves others", []string{"warn/exec+/***", "allow/exec+/***", "allow/exec^/***"}, Warn},
+		{"caret keeps the order", []string{
+			"warn/exec+/***", "kill/exec+/***", "allow/exec+/***", "allow/exec^/***"}, Kill},
+		{"caret of nothing", []string{"allow/exec^/***"}, Deny},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := parse(t, row.lines...).Decide(Request{Category: Exec, Path: path}); got != row.want {
+				t.Errorf("%q: got %v, want %v", row.lines, got, row.want)
+			}
+		})
+	}
+}
+
+func TestActions(t *testing.T) {
+	names := []string{"allow", "warn", "filter", "deny", "panic", "stop", "abort", "kill", "exit"}
+	for i, name := range names {
+		action := Action(i + 1)
+		if action.String() != name {
+			t.Errorf("action %d: got %q, want %q", action, action, name)
+		}
+		if got := parse(t, name+"/exec+/x").Decide(Request{Category: Exec, Path: "/x"}); got != action {
+			t.Errorf("%s rule: got %v", name, got)
+		}
+		if got := parse(t, "default/pid:"+name).Decide(Request{Category: PID}); got != action {
+			t.Errorf("default %s: got %v", name, got)
+		}
+		if want := name == "allow" || name == "warn"; action.Allows() != want {
+			t.Errorf("%s: Allows is %v", name, action.Allows())
+		}
+	}
+	if int(numActions) != len(names)+1 {
+		t.Errorf("%d actions, the table has %d", numActions-1, len(names))
+	}
+	for c, name := range map[Category]string{Exec: "exec", Chdir: "chdir", PID: "pid"} {
+		if c.String() != name {
+			t.Errorf("category %d: got %q, want %q", c, c, name)
+		}
+	}
+}
+
+func TestUnnamedIsNeverAllowed(t *testing.T) {
+	for _, row := range []struct {
+		lines []string
+		want  Action
+	}{
+		{[]string{"allow/exec+/***"}, Deny},
+		{[]string{"default/exec:allow"}, Deny},
+		{[]string{"default/exec:warn"}, Deny},
+		{[]string{"default/exec:filter"}, Filter},
+		{[]string{"default/exec:kill", "allow/exec+/***"}, Kill},
+		{[]string{"sandbox/exec:off"}, Allow},
+	} {
+		r := Request{Category: Exec, Path: "/tmp/gone (deleted)", Unnamed: true}
+		if got := parse(t, row.lines...).Decide(r); got != row.want {
+			t.Errorf("%q: got %v, want %v", row.lines, got, row.want)
+		}
+	}
+}
+
+func TestObserving(t *testing.T) {
+	p := parse(t, "deny/exec+/***", "filter/exec+/f", "allow/exec+/a", "warn/exec+/w", "exit/exec+/e")
+	o := p.Observing()
+	for path, want := range map[string]Action{"/d": Warn, "/f": Warn, "/a": Allow, "/w": Warn, "/e": Warn} {
+		if got := o.Decide(Request{Category: Exec, Path: path}); got != want {
+			t.Errorf("%s: got %v, want %v", path, got, want)
+		}
+	}
+	for _, r := range []Request{{Category: Chdir, Path: "/"}, {Category: PID}, {Category: Exec, Path: "/d", Unnamed: true}} {
+		if got := o.Decide(r); got != Warn {
+			t.Errorf("%+v: got %v, want warn", r, got)
+		}
+	}
+	for path, want := range map[string]Action{"/d": Deny, "/f": Filter, "/e": Exit} {
+		if got := p.Decide(Request{Category: Exec, Path: path}); got != want {
+			t.Errorf("the policy itself changed: %s: got %v, want %v", path, got, want)
+		}
+	}
+	if got := p.Decide(Request{Category: PID}); got != Kill {
+		t.Errorf("the policy itself changed: pid: got %v", got)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	p := parse(t, "pid/max:7", "segvguard/expiry:3", "segvguard/suspension:4", "segvguard/maxcrashes:5")
+	if p.PIDMax != 7 || p.SegvGuard != (SegvGuard{3 * time.Second, 4 * time.Second, 5}) {
+		t.Errorf("got %+v", p)
+	}
+	if p := parse(t, "pid/max:2147483647", "segvguard/expiry:2147483647", "pid/max:0"); p.PIDMax != 0 ||
+		p.SegvGuard.Expiry != 2147483647*time.Second {
+		t.Errorf("got %+v", p)
+	}
+	for text, want := range map[string]bool{
+		"on": true, "1": true, "true": true, "t": true, "off": false, "0": false, "false": false, "f": false,
+	} {
+		// Both values first, so that a command which does nothing shows.
+		for _, before := range []string{"on", "off"} {
+			p := parse(t, "trace/exit_wait_all:"+before, "trace/exit_wait_all:"+text,
+				"trace/allow_unsafe_env:"+before, "trace/allow_unsafe_env:"+text,
+				"sandbox/chdir:"+before, "sandbox/chdir:"+text)
+			if p.ExitWaitAll != want || p.AllowUnsafeEnv != want || p.Enabled(Chdir) != want {
+				t.Errorf("%s after %s: got %v %v %v", text, before, p.ExitWaitAll, p.AllowUnsafeEnv, p.Enabled(Chdir))
+			}
+		}
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	if _, ok := Profile("-p", "no-such"); ok {
+		t.Error("an unknown profile was found")
+	}
+	for name := range Profiles {
+		list, ok := Profile("-p "+name, name)
+		if !ok {
+			t.Fatalf("%s: not found", name)
+		}
+		if _, err := Parse(list); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	list, _ := Profile("-p off", "off")
+	p, err := Parse(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry != 0 || !p.AllowUnsafeEnv {
+		t.Errorf("off: got %+v", p)
+	}
+	if list[0].Where != "-p off" {
+		t.Errorf("Where: got %q", list[0].Where)
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	const (
+		form      = "key:value or list+value"
+		number    = "a whole number from 0 to 2147483647"
+		category  = "a category of this version: exec, chdir, pid"
+		action    = "an action: allow, warn, filter, deny, panic, stop, abort, kill, exit"
+		unknown   = "a command of this version (syd -h lists them)"
+		onOff     = "on or off"
+		operation = "`+`, `-` or `^` and a pattern"
+	)
+	for text, expected := range map[string]string{
+		"":                            form,
+		"lock":                        form,
+		":":                           unknown,
+		"lock:on":                     unknown,
+		"allow:exec":                  unknown,
+		"PID/max:1":                   unknown,
+		"pid/max:":                    number,
+		"pid/max:-1":                  number,
+		"pid/max:2147483648":          number,
+		"pid/max: 1":                  number,
+		"pid/max:0x1":                 number,
+		"segvguard/expiry:1s":         number,
+		"segvguard/suspension:x":      number,
+		"segvguard/maxcrashes:1.5":    number,
+		"trace/exit_wait_all:yes":     onOff,
+		"trace/allow_unsafe_env:ON":   onOff,
+		"sandbox/exec:":               onOff,
+		"sandbox/read:on":             category,
+		"sandbox/:on":                 category,
+		"sandbox:on":                  category,
+		"sandbox/exec,,chdir:on":      category,
+		"default/net:deny":            category,
+		"default/exec:":               action,
+		"default/exec:permit":         action,
+		"allow/exec:/bin/sh":          operation,
+		"allow/read+/***":             category,
+		"allow/exec,+/***":            category,
+		"allow/exec ,chdir+/***":      category,
+		"allow/pid+/***":              "a category of paths",
+		"allow/exec,pid-/***":         "a category of paths",
+		"allow/exec+":                 "an absolute path pattern",
+		"allow/exec+bin":              "an absolute path pattern",
+		"allow/exec-bin":              "an absolute path pattern",
+		"allow/exec^*":                "an absolute path pattern",
+		"allow/exec+/\xff":            "a path pattern in UTF-8 without NUL",
+		"allow/exec+/\x00":            "a path pattern in UTF-8 without NUL",
+		"allow/exec+/[a":              "a `]` for the `[`",
+		"allow/exec+/[]":              "a `]` for the `[`",
+		"allow/exec+/[!]":             "a `]` for the `[`",
+		"allow/exec+/[z-a]":           "a range that goes up in `[...]`",
+		"allow/exec+/[a/]":            "no `/` in `[...]`",
+		"allow/exec+/[+-9]":           "no `/` in `[...]`",
+		"allow/exec+/{a,b":            "a `}` for the `{`",
+		"allow/exec+/{a,{b}":          "a `}` for the `{`",
+		`allow/exec+/a\`:              "a character after the backslash",
+		"permit/exec+/***":            "an action (allow, deny ...), a slash and a category before `+`",
+		"allow+/***":                  "an action (allow, deny ...), a slash and a category before `+`",
+		"sandbox/exec-on":             "an action (allow, deny ...), a slash and a category before `-`",
+		"pid/max^1":                   "an action (allow, deny ...), a slash and a category before `^`",
+		"allow/exec+/" + nested(2000): "a shorter path pattern",
+	} {
+		_, err := Parse([]Command{{"-p", "pid/max:1"}, {"FILE:3", text}, {"-m", "also wrong"}})
+		if err == nil {
+			t.Errorf("%.60q: accepted", text)
+			continue
+		}
+		got := err.Error()
+		if !strings.HasPrefix(got, "FILE:3: \"") || !strings.HasSuffix(got, "\": expected "+expected) {
+			t.Errorf("%.60q: got %.200q, want FILE:3: \"...\": expected %s", text, got, expected)
+		}
+	}
+	_, err := Parse(commands("allow/exec+/\n\x1b\"\xff"))
+	if want := "-m: \"allow/exec+/\\n\\x1b\\\"\\xff\": expected a path pattern in UTF-8 without NUL"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func nested(depth int) string { return strings.Repeat("{a,b", depth) + strings.Repeat("}", depth) }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"syd/syd/kernel"
+	"syd/syd/policy"
+)
+
+func TestInterpreterOf(t *testing.T) {
+	// fill makes a head as long as the kernel looks at.
+	fill := func(s, with string) string { return s + strings.Repeat(with, scriptHead-len(s)) }
+	for head, want := range map[string]string{
+		"":                           "",
+		"#":                          "",
+		"#!":                         "",
+		"#!\n":                       "",
+		"#! \t \n/bin/sh":            "",
+		"/bin/sh":                    "",
+		"\x7fELF":                    "",
+		" #!/bin/sh\n":               "",
+		"# !/bin/sh\n":               "",
+		"#!/bin/sh":                  "/bin/sh",
+		"#!/bin/sh\n":                "/bin/sh",
+		"#!/bin/sh\r\n":              "/bin/sh\r",
+		"#! /bin/sh\n":               "/bin/sh",
+		"#!\t \t/bin/sh\n":           "/bin/sh",
+		"#!/bin/sh -e\n":             "/bin/sh",
+		"#!/bin/sh\t-e -x\n":         "/bin/sh",
+		"#!/bin/sh   \n":             "/bin/sh",
+		"#!/bin/sh\x00x\n":           "/bin/sh",
+		"#!\x00/bin/sh\n":            "",
+		"#!sh\n":                     "sh",
+		"#!./a/../b\n#!/c\n":         "./a/../b",
+		"#!/\xff\n":                  "/\xff",
+		fill("#!", " "):              "",
+		fill("#!", "a"):              "", // truncated: the kernel doesn't guess
+		fill("#! /", "a"):            "",
+		fill("#!/bin/sh ", "a"):      "/bin/sh",
+		fill("#!", "a")[:255] + "\n": strings.Repeat("a", 253),
+		fill("#!", "a")[:255] + " ":  strings.Repeat("a", 253),
+		fill("#!", "a")[:255]:        strings.Repeat("a", 253), // the file's end
+		fill("#!/bin/sh\n", "\nnothing")[:scriptHead]: "/bin/sh",
+	} {
+		if got := interpreterOf([]byte(head)); got != want {
+			t.Errorf("%.40q (%d bytes): got %.40q, want %.40q", head, len(head), got, want)
+		}
+	}
+}
+
+func TestTracedFollowsThePolicy(t *testing.T) {
+	for _, row := range []struct {
+		lines []string
+		want  []string
+	}{
+		{nil, []string{"execve", "execveat", "chdir", "fchdir"}},
+		{[]string{"sandbox/chdir:off"}, []string{"execve", "execveat"}},
+		{[]string{"sandbox/exec:off"}, []string{"chdir", "fchdir"}},
+		{[]string{"sandbox/exec,chdir:off"}, nil},
+		{[]string{"sandbox/pid:off"}, []string{"execve", "execveat", "chdir", "fchdir"}},
+	} {
+		var commands []policy.Command
+		for _, text := range row.lines {
+			commands = append(commands, policy.Command{Where: "-m", Text: text})
+		}
+		p, err := policy.Parse(commands)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Traced(p); !slices.Equal(got, row.want) {
+			t.Errorf("%q: got %v, want %v", row.lines, got, row.want)
+		}
+		// Two ABIs have each call, and a stop finds exactly what was asked for.
+		rows := newNumbers(p)
+		if len(rows) != 2*len(row.want) {
+			t.Errorf("%q: %d numbers", row.lines, len(rows))
+		}
+		for key, r := range rows {
+			if !slices.Contains(row.want, r.name) {
+				t.Errorf("%q: %+v leads to %s", row.lines, key, r.name)
+			}
+		}
+	}
+	p, _ := policy.Parse(nil)
+	rows := newNumbers(p)
+	for key, name := range map[syscallKey]string{
+		{kernel.ArchNative, 59}: "execve", {kernel.ArchNative, 322}: "execveat",
+		{kernel.ArchNative, 80}: "chdir", {kernel.ArchNative, 81}: "fchdir",
+		{kernel.ArchCompat, 11}: "execve", {kernel.ArchCompat, 358}: "execveat",
+		{kernel.ArchCompat, 12}: "chdir", {kernel.ArchCompat, 133}: "fchdir",
+	} {
+		if r := rows[key]; r == nil || r.name != name {
+			t.Errorf("%+v: got %+v, want %s", key, r, name)
+		}
+	}
+	if rows[syscallKey{kernel.ArchNative, 59 | 0x40000000}] != nil {
+		t.Error("an x32 number has a row")
+	}
+}
