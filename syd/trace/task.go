@@ -51,6 +51,16 @@ func (c *cache) task(tid int) *task {
 	return t
 }
 
+// fresh drops tid's entry when it is another task's. An exec by a thread that
+// doesn't lead frees its number without a report, and a new task may have it, and
+// be heard of, before the exec event is. The new task is in another thread group:
+// that of the exec is stopped.
+func (c *cache) fresh(tid int) {
+	if t := c.tasks[tid]; t != nil && t.process != nil && !kernel.InGroup(tid, t.process.tgid) {
+		c.forget(tid)
+	}
+}
+
 // born notes a task that a fork event of parent names, unless it is dead and
 // reaped already.
 func (c *cache) born(tid int, parent *task) *task {
@@ -58,6 +68,7 @@ func (c *cache) born(tid int, parent *task) *task {
 		delete(c.stillborn, tid)
 		return nil
 	}
+	c.fresh(tid)
 	t := c.task(tid)
 	if kernel.IsLeader(tid) {
 		c.join(t, tid)
@@ -121,10 +132,12 @@ func (c *cache) died(id int) {
 }
 
 // exec re-keys thread group tgid at its EVENT_EXEC: the thread that was former
-// is now the leader, and the only one.
+// is now the leader, and the only one. Its number may be another task's by now.
 func (c *cache) exec(tgid, former int) *task {
-	c.forget(former)
-	c.forget(tgid)
+	if t := c.tasks[former]; t != nil && t.process == nil && kernel.Kill(former, 0) != nil {
+		c.forget(former)
+	}
+	c.forget(tgid) // and all its threads, former too
 	t := c.task(tgid)
 	c.join(t, tgid)
 	return t
