@@ -13,7 +13,13 @@ type cache struct {
 	// stillborn are tasks that died before any stop of theirs was seen: the fork
 	// event that names one comes later, and must not make an entry.
 	stillborn map[int]bool
+	// refused are tasks that pid/max has killed and that are not reaped yet: they
+	// take nobody's place.
+	refused map[int]bool
 }
+
+// count is how many tasks live.
+func (c *cache) count() int { return len(c.tasks) - len(c.refused) }
 
 // task is one thread.
 type task struct {
@@ -36,7 +42,7 @@ type process struct {
 }
 
 func newCache() *cache {
-	return &cache{tasks: map[int]*task{}, processes: map[int]*process{}, stillborn: map[int]bool{}}
+	return &cache{tasks: map[int]*task{}, processes: map[int]*process{}, stillborn: map[int]bool{}, refused: map[int]bool{}}
 }
 
 // task returns tid's entry, made if it is new. tid has stopped, or was stopped
@@ -125,6 +131,7 @@ func (c *cache) forget(id int) {
 
 // died drops id, which was just reaped, and remembers it if it was never seen.
 func (c *cache) died(id int) {
+	delete(c.refused, id)
 	if c.tasks[id] == nil {
 		c.stillborn[id] = true
 	}
