@@ -127,9 +127,7 @@ var _ = Describe("the eldest's status", func() {
 
 	Spec("TRC-16.3", "is not that of a later process with the eldest's number", func(ctx context.Context) {
 		for _, opts := range [][]string{OffWaitAll, append(allowAll(), Rules("trace/exit_wait_all:1")...)} {
-			argv := append([]string{"namespace", "0", Build()}, opts...)
-			argv = append(append(argv, "--"), Fixture("fork", "recycle-eldest", "7", "99")...)
-			result := Native(ctx, Fixture("fork", argv...)...)
+			result := within(ctx, "0", opts, "recycle-eldest", "7", "99")
 			Expect(result).To(SayLine("recycled"))
 			Expect(result).To(ExitWith(7))
 		}

@@ -110,8 +110,11 @@ func GetSyscallInfo(tid int, info *SyscallInfo) error {
 // IsLeader reports whether tid, an unreaped tracee, leads its thread group.
 // tgkill(2) with signal 0 answers ESRCH when tid is not in thread group tid, on
 // any architecture and without reading /proc.
-func IsLeader(tid int) bool {
-	_, _, errno := syscall.RawSyscall(unix.SYS_TGKILL, uintptr(tid), uintptr(tid), 0)
+func IsLeader(tid int) bool { return InGroup(tid, tid) }
+
+// InGroup reports whether tid, an unreaped tracee, is in thread group tgid.
+func InGroup(tid, tgid int) bool {
+	_, _, errno := syscall.RawSyscall(unix.SYS_TGKILL, uintptr(tgid), uintptr(tid), 0)
 	return errno != syscall.ESRCH
 }
 

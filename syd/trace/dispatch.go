@@ -222,6 +222,7 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 
 // handleOtherStop starts a new task, or one that SIGCONT took out of a group-stop.
 func (t *Tracer) handleOtherStop(e Event) resume {
+	t.cache.fresh(e.TID)
 	t.cache.task(e.TID)
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()

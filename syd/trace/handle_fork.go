@@ -25,7 +25,7 @@ func (t *Tracer) handleFork(e Event) resume {
 	}
 	t.recent.add(int(msg))
 	child := t.cache.born(int(msg), t.cache.task(e.TID))
-	if child == nil || t.policy.PIDMax == 0 || len(t.cache.tasks) <= t.policy.PIDMax {
+	if child == nil || t.policy.PIDMax == 0 || t.cache.count() <= t.policy.PIDMax {
 		return cont
 	}
 	return t.overLimit(e, child)
@@ -41,7 +41,7 @@ func (t *Tracer) overLimit(e Event, child *task) resume {
 		t.log.Write(audit.Record{
 			Level: audit.Warn, Ctx: "access", Cap: policy.PID.String(), Act: action.String(), Sys: "clone",
 			PID: e.TID, Cmd: kernel.CommandLine(e.TID),
-			Msg: fmt.Sprintf("%d tasks, pid/max is %d", len(t.cache.tasks), t.policy.PIDMax),
+			Msg: fmt.Sprintf("%d tasks, pid/max is %d", t.cache.count(), t.policy.PIDMax),
 		})
 	}
 	switch action {
@@ -65,6 +65,7 @@ func (t *Tracer) overLimit(e Event, child *task) resume {
 	// own action is then the only one.
 	if child.process != t.cache.task(e.TID).process {
 		kernel.Kill(child.tid, syscall.SIGKILL)
+		t.cache.refused[child.tid] = true
 		t.cache.task(e.TID).pending = pending{row: &deniedFork}
 		return syscallExit
 	}

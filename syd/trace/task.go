@@ -13,7 +13,13 @@ type cache struct {
 	// stillborn are tasks that died before any stop of theirs was seen: the fork
 	// event that names one comes later, and must not make an entry.
 	stillborn map[int]bool
+	// refused are tasks that pid/max has killed and that are not reaped yet: they
+	// take nobody's place.
+	refused map[int]bool
 }
+
+// count is how many tasks live.
+func (c *cache) count() int { return len(c.tasks) - len(c.refused) }
 
 // task is one thread.
 type task struct {
@@ -36,7 +42,7 @@ type process struct {
 }
 
 func newCache() *cache {
-	return &cache{tasks: map[int]*task{}, processes: map[int]*process{}, stillborn: map[int]bool{}}
+	return &cache{tasks: map[int]*task{}, processes: map[int]*process{}, stillborn: map[int]bool{}, refused: map[int]bool{}}
 }
 
 // task returns tid's entry, made if it is new. tid has stopped, or was stopped
@@ -51,6 +57,16 @@ func (c *cache) task(tid int) *task {
 	return t
 }
 
+// fresh drops tid's entry when it is another task's. An exec by a thread that
+// doesn't lead frees its number without a report, and a new task may have it, and
+// be heard of, before the exec event is. The new task is in another thread group:
+// that of the exec is stopped.
+func (c *cache) fresh(tid int) {
+	if t := c.tasks[tid]; t != nil && t.process != nil && !kernel.InGroup(tid, t.process.tgid) {
+		c.forget(tid)
+	}
+}
+
 // born notes a task that a fork event of parent names, unless it is dead and
 // reaped already.
 func (c *cache) born(tid int, parent *task) *task {
@@ -58,6 +74,7 @@ func (c *cache) born(tid int, parent *task) *task {
 		delete(c.stillborn, tid)
 		return nil
 	}
+	c.fresh(tid)
 	t := c.task(tid)
 	if kernel.IsLeader(tid) {
 		c.join(t, tid)
@@ -114,6 +131,7 @@ func (c *cache) forget(id int) {
 
 // died drops id, which was just reaped, and remembers it if it was never seen.
 func (c *cache) died(id int) {
+	delete(c.refused, id)
 	if c.tasks[id] == nil {
 		c.stillborn[id] = true
 	}
@@ -121,10 +139,12 @@ func (c *cache) died(id int) {
 }
 
 // exec re-keys thread group tgid at its EVENT_EXEC: the thread that was former
-// is now the leader, and the only one.
+// is now the leader, and the only one. Its number may be another task's by now.
 func (c *cache) exec(tgid, former int) *task {
-	c.forget(former)
-	c.forget(tgid)
+	if t := c.tasks[former]; t != nil && t.process == nil && kernel.Kill(former, 0) != nil {
+		c.forget(former)
+	}
+	c.forget(tgid) // and all its threads, former too
 	t := c.task(tgid)
 	c.join(t, tgid)
 	return t
