@@ -83,6 +83,8 @@ func leftPID(output, kind string) int {
 // fixture named, as the caller has just seen it alive.
 func killLeft(pids ...int) {
 	for _, pid := range pids {
+		// 0 and -1 would be many processes.
+		Expect(pid).To(BeNumerically(">", 1))
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
