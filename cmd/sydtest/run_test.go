@@ -300,17 +300,20 @@ func TestJobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		running := 0
+		running, lonely := 0, false
 		alone = true
 		for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
 			what, kind, _ := strings.Cut(line, " ")
-			if kind == "alone" && what == "begin" && running > 0 {
-				alone = false
-			}
 			if what == "begin" {
 				running++
 			} else {
 				running--
+			}
+			if kind == "alone" {
+				lonely = what == "begin"
+			}
+			if lonely && running > 1 {
+				alone = false
 			}
 			together = max(together, running)
 		}

@@ -205,6 +205,13 @@ var _ = Describe("the harness", func() {
 		shell.Send("exit 9\n")
 		Expect(shell.Wait(ctx)).To(ExitWith(9))
 	}, Requires("bash", "pty"))
+	Spec("SELF-02.16", "gives a controlling terminal when asked to", func(ctx context.Context) {
+		r := With(Pty()).StartNative(ctx, Fixture("process", "surroundings")...).Wait(ctx)
+		Expect(r).To(HaveFact("controlling-terminal", "yes"))
+		Expect(r).To(HaveFact("foreground", "yes"))
+		Expect(With(OwnSession()).StartNative(ctx, Fixture("process", "surroundings")...).Wait(ctx)).
+			To(HaveFact("controlling-terminal", "ENXIO"))
+	}, Requires("pty"))
 	Spec("SELF-02.5", "writes to an interactive stdin", func(ctx context.Context) {
 		cat := With(Interactive()).StartNative(ctx, "cat")
 		cat.Send("one\n")

@@ -201,6 +201,9 @@ func (p *Proc) collect() {
 	started.Lock()
 	delete(started.pids, p.process.Pid)
 	started.Unlock()
+	if p.screen != nil {
+		p.screen.drain()
+	}
 	close(p.done)
 }
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	"golang.org/x/sys/unix"
@@ -41,11 +42,22 @@ func openPty() (master, slave *os.File, err error) {
 type screen struct {
 	mu      sync.Mutex
 	content strings.Builder
+	ended   chan struct{} // closed when nothing more can come
+}
+
+// drain waits for what is still on its way when the terminal's session has
+// ended, which hangs the terminal up.
+func (s *screen) drain() {
+	select {
+	case <-s.ended:
+	case <-time.After(Bound(time.Second)):
+	}
 }
 
 func watchScreen(master *os.File) *screen {
-	s := &screen{}
+	s := &screen{ended: make(chan struct{})}
 	go func() {
+		defer close(s.ended)
 		buffer := make([]byte, 4096)
 		for {
 			// EIO: the last descriptor of the other end was closed.
