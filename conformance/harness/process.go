@@ -289,6 +289,9 @@ func (p *Proc) Wait(ctx context.Context) Result {
 		result.TimedOut = true
 		timedOut("did not end in time\n%s\nprocesses then:\n%s", result, tree)
 	}
+	if p.screen != nil {
+		p.screen.complete()
+	}
 	result := p.result()
 	if p.waitErr != nil {
 		broke("wait for %d: %v", p.PID(), p.waitErr)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	"golang.org/x/sys/unix"
@@ -41,11 +42,13 @@ func openPty() (master, slave *os.File, err error) {
 type screen struct {
 	mu      sync.Mutex
 	content strings.Builder
+	ended   chan struct{} // nobody has the other end open any more
 }
 
 func watchScreen(master *os.File) *screen {
-	s := &screen{}
+	s := &screen{ended: make(chan struct{})}
 	go func() {
+		defer close(s.ended)
 		buffer := make([]byte, 4096)
 		for {
 			// EIO: the last descriptor of the other end was closed.
@@ -59,6 +62,16 @@ func watchScreen(master *os.File) *screen {
 		}
 	}()
 	return s
+}
+
+// complete waits, once the command has ended, for what it last printed to come
+// through. What it left behind may keep the terminal open: then a second is
+// enough.
+func (s *screen) complete() {
+	select {
+	case <-s.ended:
+	case <-time.After(Bound(time.Second)):
+	}
 }
 
 func (s *screen) text() string {
@@ -119,6 +132,9 @@ func (p *Proc) waitFor(ctx context.Context, what string, condition func() bool) 
 	waitUntil(ctx, func() bool {
 		// In this order: what is printed before the end is seen after it.
 		ended = p.Exited()
+		if ended && p.screen != nil {
+			p.screen.complete()
+		}
 		good = condition()
 		return good || ended
 	})
