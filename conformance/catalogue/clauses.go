@@ -3,7 +3,11 @@
 package catalogue
 
 // Divergences are differences that were looked at and accepted.
-var Divergences = []Divergence{}
+var Divergences = []Divergence{
+	{"EVT-SIG-01.18", "ptrace reports ignored signals and so interrupts the call; restarted, its time limit would begin anew"},
+	{"LCH-13.11", "signalfd shows a signal to one thread to that thread only, and the first one is the tracer, which waits"},
+	{"TRC-03.6", "a group-stop of a traced task is a ptrace-stop, which the kernel shows as t"},
+}
 
 // Clauses is every clause in scope, in the order in which it is listed. IDs
 // are never re-used; a clause is weakened only with the reason beside it.

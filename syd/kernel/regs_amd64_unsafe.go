@@ -37,6 +37,12 @@ func SetReturn(tid int, value int64) error {
 	return ptrace(unix.PTRACE_POKEUSR, tid, offRAX, uintptr(value))
 }
 
+// Finish makes the call that tid was interrupted in one that is never restarted:
+// a number of -1 is no call (arch/x86/kernel/signal.c, handle_signal).
+func Finish(tid int) error {
+	return ptrace(unix.PTRACE_POKEUSR, tid, offOrigRAX, ^uintptr(0))
+}
+
 // Interrupted reports, in a signal-delivery-stop, the system call of tid that
 // the signal interrupted if it is about to return errno. Two requests when it
 // isn't, which is nearly always.

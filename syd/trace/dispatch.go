@@ -214,6 +214,7 @@ func (t *Tracer) handleDeath(e Event) resume {
 // handleGroupStop leaves the task stopped as job control wants it.
 func (t *Tracer) handleGroupStop(e Event) resume {
 	t.cache.task(e.TID)
+	endStopped(e)
 	if t.isEldest(e.TID) {
 		t.eldest.Stopped(e.Signal)
 	}

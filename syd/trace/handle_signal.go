@@ -34,6 +34,15 @@ func (t *Tracer) restartIgnored(e Event) {
 	kernel.SetReturn(e.TID, restartNoHand)
 }
 
+// endStopped lets EINTR stand where a stop interrupted the call, as natively
+// (signal(7), interruption by stop signals): the SIGCONT that follows, mostly
+// without a handler, would else be taken for the interruption and mended.
+func endStopped(e Event) {
+	if call, ok := kernel.Interrupted(e.TID, syscall.EINTR); ok && unlimitedWait(call) {
+		kernel.Finish(e.TID)
+	}
+}
+
 // interruptible maps calls that answer EINTR, whatever SA_RESTART says (signal(7)), to
 // whether the arguments set no limit. None of them has done anything when it is
 // interrupted.
