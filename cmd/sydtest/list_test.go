@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -93,13 +94,21 @@ func TestWrongCalls(t *testing.T) {
 	}
 }
 
+// raceDetector is set in builds whose start-up is not the program's own.
+var raceDetector bool
+
 func TestListIsQuick(t *testing.T) {
-	// The best of some, as the machine may be busy.
+	if raceDetector {
+		t.Skip("the race detector's start-up takes longer than what is measured")
+	}
+	// The processor's time, and the best of some: the machine may be busy.
 	best := time.Hour
 	for range 5 {
-		began := time.Now()
-		sydtest(t, "list", "clauses")
-		best = min(best, time.Since(began))
+		cmd := exec.Command("/proc/self/exe", sydtestFlag, "list", "clauses")
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		best = min(best, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	}
 	if best > 200*time.Millisecond {
 		t.Errorf("list takes %v", best)
