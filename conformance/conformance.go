@@ -12,4 +12,4 @@ import _ "embed"
 var ReportSchema string
 
 // SpecsPerClause is the least number of specs that every clause in scope needs.
-const SpecsPerClause = 0
+const SpecsPerClause = 3

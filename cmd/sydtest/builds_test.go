@@ -133,7 +133,7 @@ func realBuild(t *testing.T) string {
 		build = named
 	}
 	if _, err := os.Stat(build); err != nil {
-		t.Skipf("there is no real build to make wrong: %v (run `make build`)", err)
+		t.Fatalf("there is no real build to make wrong: %v (run `make build`)", err)
 	}
 	return build
 }
@@ -146,7 +146,7 @@ func (w wrongBuild) write(t *testing.T, real string) string {
 	}
 	program, err := exec.LookPath(w.program)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	return program
 }
@@ -170,7 +170,7 @@ func TestBuildsMadeWrong(t *testing.T) {
 			t.Parallel()
 			r, status, text := suite(t, w.write(t, real), w.flags...)
 			if r.Planned == 0 {
-				t.Skipf("no spec has been written yet for %v", w.flags)
+				t.Fatalf("no spec is selected by %v", w.flags)
 			}
 			want := w.verdict
 			if want == "" {
@@ -226,7 +226,7 @@ func TestRealBuild(t *testing.T) {
 			t.Parallel()
 			r, status, text := suite(t, real, w.flags...)
 			if r.Planned == 0 {
-				t.Skipf("no spec has been written yet for %v", w.flags)
+				t.Fatalf("no spec is selected by %v", w.flags)
 			}
 			if status != report.ExitGreen {
 				t.Errorf("status %d\n%s", status, text)

@@ -109,13 +109,11 @@ func interpreterOf(head []byte) string {
 // before its first instruction. What the entry check allowed is allowed here;
 // anything else won a race against it.
 func (t *Tracer) handleExec(e Event) resume {
-	former, err := kernel.EventMessage(e.TID)
-	switch {
-	case err == syscall.ESRCH:
-		return none
-	case err != nil:
-		return t.fault(e, "PTRACE_GETEVENTMSG", err)
-	case kernel.Dying(e.TID):
+	former, r, ok := t.eventMessage(e)
+	if !ok {
+		return r
+	}
+	if kernel.Dying(e.TID) {
 		former = uint64(e.TID) // what was read is no TID
 	}
 	t.cache.exec(e.TID, int(former))

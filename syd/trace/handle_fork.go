@@ -14,12 +14,10 @@ import (
 // handleFork notes the new task, which is seized and stopped before its first
 // instruction, and counts. Its own first stop may have come before this event.
 func (t *Tracer) handleFork(e Event) resume {
-	msg, err := kernel.EventMessage(e.TID)
+	msg, r, ok := t.eventMessage(e)
 	switch {
-	case err == syscall.ESRCH:
-		return none
-	case err != nil:
-		return t.fault(e, "PTRACE_GETEVENTMSG", err)
+	case !ok:
+		return r
 	case kernel.Dying(e.TID):
 		return none // msg is no TID then; the child's own stops make it known
 	}

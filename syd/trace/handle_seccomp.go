@@ -16,16 +16,9 @@ import (
 // TRACE with any data for any call. A call that no row is traced for ends as it
 // would without a tracer, ENOSYS.
 func (t *Tracer) handleSeccomp(e Event) resume {
-	c := call{Event: e}
-	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
-	case err == syscall.ESRCH:
-		return none
-	case err != nil:
-		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
-	case c.info.Op != kernel.SyscallSeccomp && kernel.Dying(e.TID):
-		return none
-	case c.info.Op != kernel.SyscallSeccomp:
-		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a seccomp-stop", c.info.Op))
+	c, r, ok := t.stoppedCall(e, kernel.SyscallSeccomp)
+	if !ok {
+		return r
 	}
 	c.row = t.rows[syscallKey{c.info.Arch, c.info.Number}]
 	if c.row == nil {
@@ -36,25 +29,45 @@ func (t *Tracer) handleSeccomp(e Event) resume {
 
 // handleSyscallExit ends a call that its handler let go with syscallExit.
 func (t *Tracer) handleSyscallExit(e Event) resume {
-	c := call{Event: e}
-	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
-	case err == syscall.ESRCH:
-		return none
-	case err != nil:
-		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", err)
-	case c.info.Op != kernel.SyscallExit && kernel.Dying(e.TID):
-		return none
-	case c.info.Op != kernel.SyscallExit:
-		return t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a syscall-exit-stop", c.info.Op))
+	c, r, ok := t.stoppedCall(e, kernel.SyscallExit)
+	if !ok {
+		return r
 	}
 	task := t.cache.task(e.TID)
 	c.row = task.pending.row
 	if c.row == nil {
 		return t.fault(e, "syscall-exit-stop", fmt.Errorf("nobody asked for it"))
 	}
-	r := c.row.exit(t, c)
+	r = c.row.exit(t, c)
 	task.pending = pending{}
 	return r
+}
+
+// stoppedCall reads the call that e stopped in, which must be a stop of kind
+// op: anything else kills the tracee. Not ok: r is what to do.
+func (t *Tracer) stoppedCall(e Event, op uint8) (c call, r resume, ok bool) {
+	c.Event = e
+	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
+	case err == nil && c.info.Op == op:
+		return c, none, true
+	case err == syscall.ESRCH, err == nil && kernel.Dying(e.TID):
+		return c, none, false
+	case err != nil:
+		return c, t.fault(e, "PTRACE_GET_SYSCALL_INFO", err), false
+	}
+	return c, t.fault(e, "PTRACE_GET_SYSCALL_INFO", fmt.Errorf("op %d at a %v", c.info.Op, e.Kind)), false
+}
+
+// eventMessage reads the number that came with e. Not ok: r is what to do.
+func (t *Tracer) eventMessage(e Event) (msg uint64, r resume, ok bool) {
+	msg, err := kernel.EventMessage(e.TID)
+	switch err {
+	case nil:
+		return msg, none, true
+	case syscall.ESRCH:
+		return 0, none, false
+	}
+	return 0, t.fault(e, "PTRACE_GETEVENTMSG", err), false
 }
 
 // skip has the call not be done and return -errno.
