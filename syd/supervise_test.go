@@ -87,7 +87,7 @@ func TestPanicEndsTheProcess(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"a string": "lost", "an error": "lost", "two lines": "lost and found", "nil": "panic called with nil argument",
-		"a runtime error": "assignment to entry in nil map",
+		"a runtime error": "runtime error: index out of range [1] with length 1",
 	} {
 		for _, main := range []string{"", "1"} {
 			t.Run(name+main, func(t *testing.T) {
