@@ -152,7 +152,7 @@ var _ = Describe("a tracee that is killed while it is stopped", func() {
 	})
 
 	Spec("TRC-20.5", "makes no noise in a group-stop", func(ctx context.Context) {
-		result := killed(ctx, "listen", "child", 1, Off, Fixture("fork", "stop-kill")...)
+		result := killed(ctx, "listen", "child", 1, Off, Fixture("fork", "stop-killed")...)
 		Expect(result).To(SayLine("bent kills 1"))
 		Expect(result).To(SayLine("child signal SIGKILL"))
 		Expect(result).To(ExitWith(0))
