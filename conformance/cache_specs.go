@@ -64,7 +64,7 @@ var _ = Describe("a process number that is used again", func() {
 	Spec("CAC-01.4", "that was a thread's until it executed a program is a plain process's afterwards", func(ctx context.Context) {
 		good, bad, _ := goodAndBad()
 		for _, opts := range [][]string{Off, allowAll("filter/chdir+" + bad)} {
-			result := within(ctx, "0", opts, "recycle-exec", "10", good)
+			result := within(ctx, "0", opts, "recycle-exec", "30", good)
 			Expect(result).To(SayLine("wrong 0"))
 			Expect(result.Stderr).To(BeEmpty())
 		}

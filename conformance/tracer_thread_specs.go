@@ -152,11 +152,13 @@ var _ = Describe("a tracee that is killed while it is stopped", func() {
 	})
 
 	Spec("TRC-20.5", "makes no noise in a group-stop", func(ctx context.Context) {
-		result := killed(ctx, "listen", "child", 1, Off, Fixture("fork", "stop-killed")...)
-		Expect(result).To(SayLine("bent kills 1"))
-		Expect(result).To(SayLine("child signal SIGKILL"))
-		Expect(result).To(ExitWith(0))
-		Expect(result.Stderr).To(BeEmpty())
+		for _, opts := range [][]string{allowAll(), allowAll("segvguard/expiry:0")} {
+			result := killed(ctx, "listen", "child", 1, opts, Fixture("fork", "stop-kill")...)
+			Expect(result).To(SayLine("bent kills 1"))
+			Expect(result).To(SayLine("child signal SIGKILL"))
+			Expect(result).To(ExitWith(0))
+			Expect(result.Stderr).To(BeEmpty())
+		}
 	})
 
 	Spec("TRC-20.6", "is reported with its signal when it is the eldest, before whichever of its first requests", func(ctx context.Context) {
