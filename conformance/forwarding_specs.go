@@ -65,7 +65,6 @@ var _ = Describe("a signal to the build", func() {
 		}
 	}, Requires("pidfd_open"))
 
-	// See catalogue.Divergences.
 	Spec("LCH-13.11", "reaches the eldest although it was sent to the build's first thread", func(ctx context.Context) {
 		for _, way := range []string{"tkill", "tgkill", "tgsigqueue"} {
 			run := reporter(ctx, With(), 1, "SIGUSR1")

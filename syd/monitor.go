@@ -13,8 +13,8 @@ import (
 	"syd/syd/kernel/signals"
 )
 
-// monitored are the signals that the supervisor acts on. Only the monitor's
-// thread takes those that the Go runtime can block.
+// monitored are the signals that the supervisor acts on, whichever thread they
+// reach.
 var monitored = []syscall.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
 	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
@@ -47,8 +47,8 @@ func newMonitor(pidfd, listener int) (*monitor, error) {
 		kernel.Close(m.wake)
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
-	// The calling thread is the tracer's, which has better to do.
-	return m, signals.Block(monitored...)
+	// A signal may be sent to the main thread alone, which is the calling one.
+	return m, signals.Unblock(monitored...)
 }
 
 // eldestStopped and eldestContinued are called by the tracer thread.

@@ -5,7 +5,6 @@ package catalogue
 // Divergences are differences that were looked at and accepted.
 var Divergences = []Divergence{
 	{"EVT-SIG-01.18", "ptrace reports ignored signals and so interrupts the call; restarted, its time limit would begin anew"},
-	{"LCH-13.11", "the tracer thread blocks what the monitor takes: a signal sent to that one thread waits there"},
 	{"TRC-03.6", "a group-stop of a traced task is a ptrace-stop, which the kernel shows as t"},
 }
 

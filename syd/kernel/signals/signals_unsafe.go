@@ -73,16 +73,13 @@ func (q *Queue) Read() []Signal {
 	return all
 }
 
-// Block blocks signals in the calling thread, Unblock unblocks them.
-func Block(signals ...syscall.Signal) error   { return mask(unix.SIG_BLOCK, signals) }
-func Unblock(signals ...syscall.Signal) error { return mask(unix.SIG_UNBLOCK, signals) }
-
-func mask(how int, signals []syscall.Signal) error {
+// Unblock unblocks signals in the calling thread.
+func Unblock(signals ...syscall.Signal) error {
 	var set unix.Sigset_t
 	for _, s := range signals {
 		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
 	}
-	return unix.PthreadSigmask(how, &set, nil)
+	return unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil)
 }
 
 // StopSelf stops this whole process with signal, SIGSTOP or one of SIGTSTP,
