@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"syd/syd/kernel"
@@ -150,22 +151,28 @@ func (l *Log) line(r Record) {
 	kernel.WriteAll(l.fd, append(text, '\n')) // a reader that went away is not the sandbox's business
 }
 
-// printable keeps valid UTF-8, which JSON escapes by itself, and shows each
-// other byte as \xHH; so that two different names never look the same, a
-// backslash before an x, too, is shown by its number.
+// printable keeps what a terminal shows as it is and, below DEL, what JSON
+// escapes by itself. Every other byte (invalid UTF-8, C1 controls, characters
+// that reorder or hide text) is shown as \xHH; so that two different names never
+// look the same, a backslash before an x, too, is shown by its number.
 func printable(s string) string {
-	if utf8.ValidString(s) && !strings.Contains(s, `\x`) {
+	if !strings.Contains(s, `\x`) && strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s) {
 		return s
 	}
 	var out []byte
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 || strings.HasPrefix(s[i:], `\x`) {
-			out = fmt.Appendf(out, `\x%02x`, s[i])
-		} else {
+		switch {
+		case r == utf8.RuneError && size == 1, strings.HasPrefix(s[i:], `\x`), hidden(r):
+			for _, b := range []byte(s[i : i+size]) {
+				out = fmt.Appendf(out, `\x%02x`, b)
+			}
+		default:
 			out = append(out, s[i:i+size]...)
 		}
 		i += size
 	}
 	return string(out)
 }
+
+func hidden(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }

@@ -147,10 +147,12 @@ func ReadString(tid int, addr uint64, max int) (string, error) {
 
 // Status holds the fields of /proc/PID/status (proc_pid_status(5)) in use.
 type Status struct {
-	TGID, TracerPID  int
-	Blocked, Ignored uint64 // SigBlk, SigIgn
-	Caught           uint64 // SigCgt
-	UID              int    // effective
+	TGID, TracerPID int
+	// NStgid, NSpid: the last, which is in the task's own PID namespace.
+	InnerTGID, InnerTID int
+	Blocked, Ignored    uint64 // SigBlk, SigIgn
+	Caught              uint64 // SigCgt
+	UID                 int    // effective
 }
 
 // ReadStatus reads /proc/tid/status.
@@ -165,6 +167,10 @@ func ReadStatus(tid int) (Status, error) {
 		switch key {
 		case "Tgid":
 			s.TGID, _ = strconv.Atoi(value)
+		case "NStgid":
+			s.InnerTGID, _ = strconv.Atoi(value[strings.LastIndexByte(value, '\t')+1:])
+		case "NSpid":
+			s.InnerTID, _ = strconv.Atoi(value[strings.LastIndexByte(value, '\t')+1:])
 		case "TracerPid":
 			s.TracerPID, _ = strconv.Atoi(value)
 		case "Uid":

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	maxSymlinks = 40 // fs/namei.c, MAXSYMLINKS
-	procRootIno = 1  // fs/proc: the inode number of a procfs root directory
+	maxSymlinks = 40   // fs/namei.c, MAXSYMLINKS
+	maxSteps    = 8192 // our own: more than PATH_MAX has room for, fewer than 40 links of them
+	procRootIno = 1    // fs/proc: the inode number of a procfs root directory
 )
 
 // Identity tells two files apart, whatever their names.
@@ -119,7 +120,7 @@ func (v View) object(link string) (Object, error) {
 
 // describe takes over fd.
 func describe(fd int) (Object, error) {
-	var st, named unix.Stat_t
+	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
 		return Object{}, err
@@ -131,11 +132,28 @@ func describe(fd int) (Object, error) {
 		return Object{}, err
 	}
 	o := Object{FD: fd, Path: string(buf[:n]), Identity: Identity{st.Dev, st.Ino}, Mode: st.Mode}
-	// The link's text may be stale or end in " (deleted)": only a path that
-	// leads back here counts.
-	err = unix.Fstatat(unix.AT_FDCWD, o.Path, &named, unix.AT_SYMLINK_NOFOLLOW)
-	o.Deleted = err != nil || named.Dev != st.Dev || named.Ino != st.Ino || !strings.HasPrefix(o.Path, "/")
+	o.Deleted = !leadsTo(o.Path, o.Identity)
 	return o, nil
+}
+
+// leadsTo says whether path, followed without any symlink in our own root and
+// mount namespace, is the file id. A link's text may be stale, end in
+// " (deleted)", or be a place in the task's own mounts that is something else
+// in ours: no rule about a path can speak of such a file.
+func leadsTo(path string, id Identity) bool {
+	if !strings.HasPrefix(path, "/") {
+		return false
+	}
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && id == Identity{st.Dev, st.Ino}
 }
 
 // walk is one resolution under way; cur is owned.
@@ -143,6 +161,7 @@ type walk struct {
 	view      View
 	root, cur int
 	symlinks  int
+	steps     int
 }
 
 func (w *walk) close() {
@@ -186,6 +205,13 @@ func (w *walk) run(path string, noFollow bool) error {
 		name, rest := path, ""
 		if i := strings.IndexByte(path, '/'); i >= 0 {
 			name, rest = path[:i], path[i:]
+		}
+		if name == "." && strings.Trim(rest, "/") != "" {
+			path = rest // the next step finds out whether this is a directory
+			continue
+		}
+		if w.steps++; w.steps > maxSteps {
+			return unix.ELOOP
 		}
 		link, err := w.step(name, rest == "" && noFollow)
 		if err != nil {
@@ -253,7 +279,7 @@ func (w *walk) readLink(fd int, name string) (link string, magic bool, err error
 			return "", true, nil
 		}
 		if name == "self" || name == "thread-self" {
-			link, err := w.view.procLink(name)
+			link, err := w.view.procLink(name, dir.Dev)
 			return link, false, err
 		}
 	}
@@ -262,15 +288,22 @@ func (w *walk) readLink(fd int, name string) (link string, magic bool, err error
 	return string(buf[:max(n, 0)]), false, err
 }
 
-// procLink is what /proc/self and /proc/thread-self are to the task.
-func (v View) procLink(name string) (string, error) {
+// procLink is what /proc/self and /proc/thread-self are to the task, in the
+// procfs whose root is on device dev. One that isn't ours belongs to a PID
+// namespace below: the task's own, or nobody's whom it could see there.
+func (v View) procLink(name string, dev uint64) (string, error) {
 	status, err := ReadStatus(v.TID)
 	if err != nil {
 		return "", err
 	}
-	link := strconv.Itoa(status.TGID)
+	tgid, tid := status.TGID, v.TID
+	var ours unix.Stat_t
+	if err := unix.Stat("/proc", &ours); err != nil || ours.Dev != dev {
+		tgid, tid = status.InnerTGID, status.InnerTID
+	}
+	link := strconv.Itoa(tgid)
 	if name == "thread-self" {
-		link += "/task/" + strconv.Itoa(v.TID)
+		link += "/task/" + strconv.Itoa(tid)
 	}
 	return link, nil
 }

@@ -14,11 +14,14 @@ import (
 )
 
 // SeizeOptions are the ptrace options that the event table needs under p, and
-// EXITKILL. Exit events serve SegvGuard alone: without it nobody pays for them.
+// EXITKILL. Exit events serve SegvGuard, and keep the number of a leader, which
+// an exec by another thread takes over, from changing hands while a stop of the
+// leader is being handled: to resume the leader would then resume the new image
+// unjudged. A sandbox that judges nothing doesn't pay for them.
 func SeizeOptions(p *policy.Policy) int {
 	options := kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
 		kernel.OptExec | kernel.OptSeccomp | kernel.OptExitKill
-	if p.SegvGuard.Expiry != 0 {
+	if p.SegvGuard.Expiry != 0 || len(Traced(p)) > 0 {
 		options |= kernel.OptExit
 	}
 	return options
@@ -85,8 +88,10 @@ type Tracer struct {
 	rows   numbers
 	cache  *cache
 	recent recent
-	guard  *segvGuard
-	eldest Eldest
+	// forbidden are directories that a raced chdir got to.
+	forbidden map[kernel.Identity]bool
+	guard     *segvGuard
+	eldest    Eldest
 
 	executed bool // the eldest runs its program
 	known    bool // the eldest was reaped: status is its own
@@ -225,6 +230,9 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 func (t *Tracer) handleOtherStop(e Event) resume {
 	t.cache.fresh(e.TID)
 	t.cache.task(e.TID)
+	if t.inForbidden(e.TID) {
+		return kill
+	}
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
 	}

@@ -133,7 +133,7 @@ func (t *Tracer) handleExec(e Event) resume {
 	}
 	defer image.Close()
 	action := t.policy.Decide(policy.Request{Category: policy.Exec, Path: image.Path, Unnamed: image.Deleted})
-	if action.Allows() {
+	if action.Allows() && !t.guard.suspended(image.Path) {
 		return cont // a warning was written at entry
 	}
 	t.record(e.TID, policy.Kill, policy.Exec, "exec", image)

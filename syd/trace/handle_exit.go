@@ -12,6 +12,9 @@ import (
 // handleExit counts crashes. The event comes once a thread, with the status of
 // its process: a process counts once.
 func (t *Tracer) handleExit(e Event) resume {
+	if t.guard == nil {
+		return cont
+	}
 	msg, err := kernel.EventMessage(e.TID)
 	switch {
 	case err == syscall.ESRCH:

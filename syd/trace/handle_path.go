@@ -61,5 +61,34 @@ func exitChdir(t *Tracer, c call) resume {
 		return cont
 	}
 	t.record(c.TID, policy.Kill, policy.Chdir, c.row.name, found)
+	t.forbid(c.TID, found.Identity)
 	return kill
+}
+
+// forbid kills whoever is in directory id: those that share the working
+// directory of the process that raced its way there (CLONE_FS), and children
+// that it made meanwhile, the unborn too.
+func (t *Tracer) forbid(culprit int, id kernel.Identity) {
+	kernel.Kill(culprit, syscall.SIGKILL)
+	if t.forbidden == nil {
+		t.forbidden = map[kernel.Identity]bool{}
+	}
+	t.forbidden[id] = true
+	for tid := range t.cache.tasks {
+		if t.inForbidden(tid) {
+			kernel.Kill(tid, syscall.SIGKILL)
+		}
+	}
+}
+
+func (t *Tracer) inForbidden(tid int) bool {
+	if len(t.forbidden) == 0 {
+		return false
+	}
+	cwd, err := kernel.WorkingDirectory(tid)
+	if err != nil {
+		return false // it is dying
+	}
+	defer cwd.Close()
+	return t.forbidden[cwd.Identity]
 }
