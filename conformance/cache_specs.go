@@ -111,14 +111,15 @@ func expectNoGrowth(ctx context.Context, opts []string, kind string, first, many
 	descriptorsNow, threadsNow, memoryNow := holdings(run.PID())
 	run.CloseStdin()
 	Expect(run.Wait(ctx)).To(ExitWith(0))
-	Expect(descriptorsNow).To(Equal(descriptors), "descriptors, "+kind)
+	// Two more at most, however many lives: what a runtime opens once, late.
+	Expect(descriptorsNow).To(BeNumerically("<=", descriptors+2), "descriptors, "+kind)
 	Expect(threadsNow).To(BeNumerically("<=", threads+2), "threads, "+kind)
 	Expect(memoryNow).To(BeNumerically("<=", memory+memory/10+leakFloor), "resident kB, "+kind)
 }
 
-// leakFloor is what a supervisor's memory may go up and down by, in kB: the
-// heap of a language with a collector breathes.
-const leakFloor = 1024
+// leakFloor is what a supervisor's memory may go up by, in kB, whatever it was:
+// a collector, Go's for one, doesn't begin before there are 4 MiB.
+const leakFloor = 5 << 10
 
 var _ = Describe("the supervisor", func() {
 	Spec("CAC-02.1", "holds no more after 4,000 processes than after 1,000", func(ctx context.Context) {

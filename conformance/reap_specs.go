@@ -69,8 +69,9 @@ var _ = Describe("a tracee that exited", func() {
 		}
 	})
 
-	Spec("TRC-01.3", "leaves room for the next when it is a thread: 200 in turn never reach pid/max 8", func(ctx context.Context) {
-		result := Syd(ctx, atMost(8), Fixture("fork", "batches", "thread", "200")...)
+	Spec("TRC-01.3", "leaves room for the next when it is a thread: 500 in turn never reach pid/max 100", func(ctx context.Context) {
+		// A joined thread may not be reaped yet: some room is needed.
+		result := Syd(ctx, atMost(100), Fixture("fork", "batches", "thread", "500")...)
 		Expect(result).To(SayLine("batch 1 wrong 0"))
 		Expect(result).To(ExitWith(0))
 	})
