@@ -129,7 +129,8 @@ func TestInvalidUTF8(t *testing.T) {
 	path := func(r Record) string { return r.Path }
 	for text, want := range map[string]string{
 		"/plain":        "/plain",
-		"/é\u2028":      "/é\u2028",
+		"/é\u00a9":      "/é\u00a9",
+		"/\u2028\u009b": `/\xe2\x80\xa8\xc2\x9b`,
 		"/\ufffd":       "/\ufffd",
 		"/\n\x01\"":     "/\n\x01\"",
 		"/\xff":         `/\xff`,
