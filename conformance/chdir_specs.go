@@ -122,4 +122,14 @@ var _ = Describe("chdir", func() {
 		Expect(result).NotTo(SayLine(c))
 		Expect(result).To(SayLine(b))
 	})
+
+	Spec("EVT-SYX-02.9", "that raced its way to a denied directory leaves nobody who shares it there", func(ctx context.Context) {
+		good, bad := filepath.Join(TempDir(), "one"), filepath.Join(TempDir(), "two")
+		Expect(os.Mkdir(good, 0o777)).To(Succeed())
+		Expect(os.Mkdir(bad, 0o777)).To(Succeed())
+		cmd := Fixture("tracestate", "race-shared", good, bad)
+		Expect(Native(ctx, cmd...)).To(SayLine("sharer exit 10"), "the race can be won")
+		Expect(Syd(ctx, execOpen, cmd...)).To(SayLine("sharer exit 10"), "the race can be won")
+		Expect(Syd(ctx, execRules("deny/chdir+"+bad), cmd...)).To(SayLine("sharer signal SIGKILL"))
+	})
 })

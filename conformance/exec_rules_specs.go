@@ -262,4 +262,18 @@ var _ = Describe("a refused execve", func() {
 		result := Syd(ctx, execRules("deny/exec+"+foreign), try...)
 		Expect(result.Lines()).To(Equal([]string{"1 EACCES", "2 exit 3"}), "%s", result)
 	}, Requires("i386"))
+
+	Spec("EVT-EXE-01.16", "is judged by where it lies, not by a path that only the program's own mounts give it", func(ctx context.Context) {
+		denied, open := filepath.Join(TempDir(), "denied"), filepath.Join(TempDir(), "open")
+		Expect(os.MkdirAll(filepath.Join(TempDir(), "held"), 0o777)).To(Succeed())
+		Expect(os.MkdirAll(open, 0o777)).To(Succeed())
+		Expect(os.MkdirAll(denied, 0o777)).To(Succeed())
+		Expect(os.Rename(execCopy("process", "moved"), filepath.Join(denied, "moved"))).To(Succeed())
+		// Outside, open/bin leads to the denied directory; inside it is a mount of it.
+		Expect(os.Symlink(denied, filepath.Join(open, "bin"))).To(Succeed())
+		script := "mount --bind denied held && mount -t tmpfs none open && mkdir open/bin && mount --bind held open/bin && open/bin/moved exit 9"
+		cmd := []string{"unshare", "-Urm", "sh", "-c", script}
+		Expect(Native(ctx, cmd...)).To(ExitWith(9))
+		Expect(Syd(ctx, execRules("deny/exec+"+denied+"/***"), cmd...)).To(ExitWith(126))
+	}, Requires("user_namespaces"))
 })
