@@ -83,11 +83,12 @@ type Eldest struct {
 
 // Tracer owns the tracees. All its methods but Stop run on the tracer thread.
 type Tracer struct {
-	policy *policy.Policy
-	log    *audit.Log
-	rows   numbers
-	cache  *cache
-	recent recent
+	policy    *policy.Policy
+	log       *audit.Log
+	rows      numbers
+	cache     *cache
+	recent    recent
+	placement placement
 	// forbidden are directories that a raced chdir got to.
 	forbidden map[kernel.Identity]bool
 	guard     *segvGuard
@@ -159,6 +160,7 @@ func (t *Tracer) loop(done func() bool) error {
 		default:
 			return fmt.Errorf("waitid: %w", err)
 		}
+		t.placement.note(info.PID)
 		event := decode(info)
 		t.resume(event, handlers[event.Kind](t, event))
 		if t.fatal != nil {
