@@ -8,8 +8,8 @@
 
 GO     ?= go
 STATIC  = -trimpath -tags 'netgo osusergo'
-# sydtest's own tests start it as a program that hands signal dispositions on,
-# which the race detector's runtime changes (signal 32): they run as it is built.
+# sydtest's own tests start it again and again, as a program:
+# they run as it is built.
 RACED   = $(shell $(GO) list ./... | grep -v '/cmd/sydtest$$')
 
 .PHONY: build demo test lint unit suite slow bench deps test-deps fixtures cross clean

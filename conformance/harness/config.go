@@ -30,6 +30,9 @@ var config = Config{Factor: 1}
 // Configure prepares this process to run specs: it becomes a subreaper, so that
 // whatever a spec starts stays among its descendants.
 func Configure(c Config) error {
+	if err := resetLibcSignals(); err != nil {
+		return err
+	}
 	if c.Factor < 1 {
 		c.Factor = 1
 	}
