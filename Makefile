@@ -33,7 +33,7 @@ unit: build
 	$(GO) test -race -short $(RACED)
 	CGO_ENABLED=0 $(GO) test -short ./cmd/sydtest
 
-suite: build
+suite: build cross
 	bin/sydtest run --syd bin/syd
 	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --user nobody; fi
 
