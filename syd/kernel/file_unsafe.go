@@ -4,11 +4,12 @@ package kernel
 
 import (
 	"bytes"
-	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,7 +56,7 @@ func EventFD() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_N
 // Wake makes an eventfd readable.
 func Wake(fd int) {
 	one := [8]byte{1, 1, 1, 1, 1, 1, 1}
-	unix.Write(fd, one[:])
+	write(fd, one[:])
 }
 
 // Drain makes an eventfd unreadable again.
@@ -65,7 +66,62 @@ func Drain(fd int) {
 }
 
 // Close closes fd.
-func Close(fd int) { unix.Close(fd) }
+func Close(fd int) {
+	syscall.RawSyscall6(unix.SYS_CLOSE, uintptr(fd), GuardClose.at(1), GuardClose.at(2), GuardClose.at(3),
+		GuardClose.at(4), GuardClose.at(5))
+}
+
+// openat2 opens path as openat2(2) does (Linux 5.6); the caller owns the
+// descriptor. It may sleep.
+func openat2(dir int, path string, how unix.OpenHow) (int, error) {
+	name, err := unix.BytePtrFromString(path)
+	if err != nil {
+		return -1, err
+	}
+	fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(&how)), unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
+
+// openPath opens what path leads to for nothing but its place.
+func openPath(dir int, path string, flags uint64) (int, error) {
+	return openat2(dir, path, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | flags})
+}
+
+// write writes p, which is not empty, to fd. It may sleep.
+func write(fd int, p []byte) (int, error) {
+	n, _, errno := syscall.Syscall6(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+		GuardWrite.at(3), GuardWrite.at(4), GuardWrite.at(5))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// readProc reads a whole file below /proc.
+func readProc(path string) ([]byte, error) {
+	fd, err := openat2(unix.AT_FDCWD, path, unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC})
+	if err != nil {
+		return nil, err
+	}
+	defer Close(fd)
+	text := make([]byte, 0, 2048)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, err
+		case n == 0:
+			return text, nil
+		default:
+			text = slices.Grow(text[:len(text)+n], 512)
+		}
+	}
+}
 
 // CloseOnExec sets FD_CLOEXEC on fd. EBADF: it isn't open.
 func CloseOnExec(fd int) error {
@@ -77,7 +133,7 @@ func CloseOnExec(fd int) error {
 // os.File it leaves the decision on EPIPE to the caller.
 func WriteAll(fd int, p []byte) error {
 	for len(p) > 0 {
-		n, err := unix.Write(fd, p)
+		n, err := write(fd, p)
 		switch err {
 		case nil:
 			p = p[n:]
@@ -157,9 +213,9 @@ type Status struct {
 
 // ReadStatus reads /proc/tid/status.
 func ReadStatus(tid int) (Status, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/status")
 	if err != nil {
-		return Status{}, errnoOf(err)
+		return Status{}, err
 	}
 	var s Status
 	for line := range strings.Lines(string(text)) {
@@ -190,19 +246,13 @@ func ReadStatus(tid int) (Status, error) {
 
 // CommandLine is /proc/tid/cmdline, its arguments joined by spaces, cut at 4 KiB.
 func CommandLine(tid int) string {
-	f, err := os.Open("/proc/" + strconv.Itoa(tid) + "/cmdline")
+	fd, err := openat2(unix.AT_FDCWD, "/proc/"+strconv.Itoa(tid)+"/cmdline", unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC})
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer Close(fd)
 	buf := make([]byte, 4096)
-	n, _ := f.Read(buf)
+	n, _ := unix.Read(fd, buf)
+	n = max(n, 0)
 	return string(bytes.ReplaceAll(bytes.TrimRight(buf[:n], "\x00"), []byte{0}, []byte{' '}))
-}
-
-func errnoOf(err error) error {
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return errno
-	}
-	return err
 }

@@ -31,7 +31,7 @@ type Object struct {
 }
 
 // Close closes the object's descriptor.
-func (o Object) Close() { unix.Close(o.FD) }
+func (o Object) Close() { Close(o.FD) }
 
 // IsRegular and IsDirectory tell its type.
 func (o Object) IsRegular() bool   { return o.Mode&unix.S_IFMT == unix.S_IFREG }
@@ -63,7 +63,7 @@ func (v View) Resolve(path string, l Lookup) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	defer unix.Close(root)
+	defer Close(root)
 	w := walk{view: v, root: root, cur: -1}
 	defer w.close()
 	if err := w.start(path, l); err != nil {
@@ -94,16 +94,17 @@ func (o Object) ReadHead(buf []byte) (int, error) {
 	if !o.IsRegular() {
 		return 0, unix.EACCES
 	}
-	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.FD), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := openat2(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(o.FD),
+		unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY})
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd)
+	defer Close(fd)
 	return unix.Pread(fd, buf, 0)
 }
 
 func (v View) open(link string) (int, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(v.TID)+"/"+link, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := openPath(unix.AT_FDCWD, "/proc/"+strconv.Itoa(v.TID)+"/"+link, 0)
 	if err == unix.ENOENT && strings.HasPrefix(link, "fd/") {
 		return -1, unix.EBADF
 	}
@@ -122,13 +123,13 @@ func (v View) object(link string) (Object, error) {
 func describe(fd int) (Object, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
+		Close(fd)
 		return Object{}, err
 	}
 	buf := make([]byte, PathMax)
 	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)
 	if err != nil {
-		unix.Close(fd)
+		Close(fd)
 		return Object{}, err
 	}
 	o := Object{FD: fd, Path: string(buf[:n]), Identity: Identity{st.Dev, st.Ino}, Mode: st.Mode}
@@ -144,14 +145,14 @@ func leadsTo(path string, id Identity) bool {
 	if !strings.HasPrefix(path, "/") {
 		return false
 	}
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+	fd, err := openat2(unix.AT_FDCWD, path, unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
+	defer Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && id == Identity{st.Dev, st.Ino}
 }
@@ -166,7 +167,7 @@ type walk struct {
 
 func (w *walk) close() {
 	if w.cur >= 0 {
-		unix.Close(w.cur)
+		Close(w.cur)
 	}
 }
 
@@ -227,25 +228,24 @@ func (w *walk) run(path string, noFollow bool) error {
 // step moves to name, or returns the text of the symlink that it is, having
 // gone to the root if that is absolute.
 func (w *walk) step(name string, noFollow bool) (link string, err error) {
-	const flags = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	if name == ".." {
 		if at, err := w.atRoot(); at || err != nil {
 			return "", err
 		}
 	}
-	fd, err := unix.Openat(w.cur, name, flags, 0)
+	fd, err := openPath(w.cur, name, unix.O_NOFOLLOW)
 	if err != nil {
 		return "", err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
+		Close(fd)
 		return "", err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK || noFollow {
 		return "", w.move(fd, nil)
 	}
-	defer unix.Close(fd)
+	defer Close(fd)
 	if w.symlinks++; w.symlinks > maxSymlinks {
 		return "", unix.ELOOP
 	}
@@ -254,7 +254,7 @@ func (w *walk) step(name string, noFollow bool) (link string, err error) {
 	case err != nil:
 		return "", err
 	case magic:
-		return "", w.move(unix.Openat(w.cur, name, unix.O_PATH|unix.O_CLOEXEC, 0))
+		return "", w.move(openPath(w.cur, name, 0))
 	case link == "":
 		return "", unix.ENOENT
 	case strings.HasPrefix(link, "/"):

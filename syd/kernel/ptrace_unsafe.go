@@ -37,7 +37,18 @@ const (
 // every request: tracer thread. ESRCH means that the tracee was killed while it
 // was stopped; its death will be reported by Wait.
 func ptrace(request, tid int, addr, data uintptr) error {
-	_, _, errno := syscall.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0)
+	return result(syscall.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data,
+		GuardPtrace.at(4), GuardPtrace.at(5)))
+}
+
+// ptraceTo is ptrace for requests that fill the memory at data.
+func ptraceTo(request, tid int, addr uintptr, data unsafe.Pointer) error {
+	return result(syscall.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, uintptr(data),
+		GuardPtrace.at(4), GuardPtrace.at(5)))
+}
+
+// result makes an error of what a system call returned.
+func result(_, _ uintptr, errno syscall.Errno) error {
 	if errno != 0 {
 		return errno
 	}
@@ -63,7 +74,7 @@ func Listen(tid int) error { return ptrace(unix.PTRACE_LISTEN, tid, 0, 0) }
 // (fork events), the former TID (exec), the wait status (exit).
 func EventMessage(tid int) (uint64, error) {
 	var msg uint64
-	err := ptrace(unix.PTRACE_GETEVENTMSG, tid, 0, uintptr(unsafe.Pointer(&msg)))
+	err := ptraceTo(unix.PTRACE_GETEVENTMSG, tid, 0, unsafe.Pointer(&msg))
 	return msg, err
 }
 
@@ -72,7 +83,7 @@ func EventMessage(tid int) (uint64, error) {
 // that one (EventMessage: the exit status; GetSyscallInfo: SyscallNone).
 func Dying(tid int) bool {
 	var info unix.Siginfo
-	err := ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info)))
+	err := ptraceTo(unix.PTRACE_GETSIGINFO, tid, 0, unsafe.Pointer(&info))
 	return err == nil && info.Code == EventExit<<8|int32(unix.SIGTRAP)
 }
 
@@ -104,7 +115,7 @@ func (i *SyscallInfo) ReturnValue() int64 { return int64(i.Number) }
 // GetSyscallInfo fills info for the stop that tid is in.
 func GetSyscallInfo(tid int, info *SyscallInfo) error {
 	*info = SyscallInfo{}
-	return ptrace(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(*info), uintptr(unsafe.Pointer(info)))
+	return ptraceTo(unix.PTRACE_GET_SYSCALL_INFO, tid, unsafe.Sizeof(*info), unsafe.Pointer(info))
 }
 
 // IsLeader reports whether tid, an unreaped tracee, leads its thread group.
@@ -124,9 +135,5 @@ func Kill(tid int, signal syscall.Signal) error {
 	if tid <= 0 {
 		return syscall.EINVAL // a process group, or everybody
 	}
-	_, _, errno := syscall.RawSyscall(unix.SYS_KILL, uintptr(tid), uintptr(signal), 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return result(syscall.RawSyscall(unix.SYS_KILL, uintptr(tid), uintptr(signal), 0))
 }

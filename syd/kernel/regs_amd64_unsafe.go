@@ -48,15 +48,15 @@ func Finish(tid int) error {
 // isn't, which is nearly always.
 func Interrupted(tid int, errno syscall.Errno) (SyscallInfo, bool) {
 	var rax, orig uint64
-	if ptrace(unix.PTRACE_PEEKUSR, tid, offRAX, uintptr(unsafe.Pointer(&rax))) != nil || int64(rax) != -int64(errno) {
+	if ptraceTo(unix.PTRACE_PEEKUSR, tid, offRAX, unsafe.Pointer(&rax)) != nil || int64(rax) != -int64(errno) {
 		return SyscallInfo{}, false
 	}
-	if ptrace(unix.PTRACE_PEEKUSR, tid, offOrigRAX, uintptr(unsafe.Pointer(&orig))) != nil || int64(orig) < 0 {
+	if ptraceTo(unix.PTRACE_PEEKUSR, tid, offOrigRAX, unsafe.Pointer(&orig)) != nil || int64(orig) < 0 {
 		return SyscallInfo{}, false // not in a call: an exception, say
 	}
 	var info SyscallInfo
 	var regs syscall.PtraceRegs
-	if GetSyscallInfo(tid, &info) != nil || ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(&regs))) != nil {
+	if GetSyscallInfo(tid, &info) != nil || ptraceTo(unix.PTRACE_GETREGS, tid, 0, unsafe.Pointer(&regs)) != nil {
 		return SyscallInfo{}, false
 	}
 	info.Number = orig

@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +24,7 @@ func SetAffinity(set *CPUSet) error { return unix.SchedSetaffinity(0, set) }
 // LastCPU is the processor that tid last ran on: field 39 of /proc/tid/stat
 // (proc_pid_stat(5)).
 func LastCPU(tid int) (int, bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/stat")
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/stat")
 	if err != nil {
 		return 0, false
 	}

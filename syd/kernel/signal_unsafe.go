@@ -10,5 +10,6 @@ import (
 
 // SendSignal sends signal to the process behind pidfd (Linux 5.1).
 func SendSignal(pidfd int, signal syscall.Signal) error {
-	return unix.PidfdSendSignal(pidfd, signal, nil, 0)
+	return result(syscall.RawSyscall6(unix.SYS_PIDFD_SEND_SIGNAL, uintptr(pidfd), uintptr(signal), 0, 0,
+		GuardPidfdSendSignal.at(4), GuardPidfdSendSignal.at(5)))
 }

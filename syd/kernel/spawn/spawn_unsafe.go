@@ -17,6 +17,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"syd/syd/kernel"
 )
 
 // Request says what to start. Path is executed as it is, without a search.
@@ -99,7 +101,7 @@ func Prepare(r Request) (*Child, error) {
 		if out.pidfd >= 0 {
 			var status unix.WaitStatus
 			unix.Wait4(int(out.pid), &status, 0, nil)
-			unix.Close(int(out.pidfd))
+			kernel.Close(int(out.pidfd))
 		}
 		return nil, &StepError{steps[failure.step], syscall.Errno(failure.error)}
 	}
@@ -134,8 +136,8 @@ func (c *Child) forget() {
 	if c.arena == nil {
 		return
 	}
-	unix.Close(c.report[0])
-	unix.Close(c.report[1])
+	kernel.Close(c.report[0])
+	kernel.Close(c.report[1])
 	c.arena.free()
 	c.arena = nil
 }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Guard is a system call that the supervisor makes with a secret number, its
+// cookie, in every register that the call itself does not use. The filters of
+// the supervisor's threads compare them: who takes over a thread without
+// knowing them dies of the first guarded call.
+//
+// Each guarded call has one typed function in this package, which is the only
+// way to make it.
+type Guard uint8
+
+// The guarded calls. Those of the second group are made by nobody yet.
+const (
+	GuardWrite Guard = iota
+	GuardOpenat2
+	GuardClose
+	GuardPtrace
+	GuardPidfdSendSignal
+	GuardSeccomp
+	GuardSigaction
+
+	GuardCloseRange
+	GuardIoctl
+	GuardExecveat
+	GuardFaccessat2
+	GuardGetdents64
+	GuardPidfdGetfd
+	GuardPidfdOpen
+	GuardSocket
+	GuardBind
+	GuardAccept4
+	GuardPipe2
+	GuardSendfile
+	GuardRecvmsg
+	GuardSendmsg
+	numGuards
+)
+
+// guards says how many registers each call uses (its man page).
+var guards = [numGuards]struct {
+	name string
+	used uint
+}{
+	GuardWrite:           {"write", 3},
+	GuardOpenat2:         {"openat2", 4},
+	GuardClose:           {"close", 1},
+	GuardPtrace:          {"ptrace", 4},
+	GuardPidfdSendSignal: {"pidfd_send_signal", 4},
+	GuardSeccomp:         {"seccomp", 3},
+	GuardSigaction:       {"rt_sigaction", 4},
+	GuardCloseRange:      {"close_range", 3},
+	GuardIoctl:           {"ioctl", 3},
+	GuardExecveat:        {"execveat", 5},
+	GuardFaccessat2:      {"faccessat2", 4},
+	GuardGetdents64:      {"getdents64", 3},
+	GuardPidfdGetfd:      {"pidfd_getfd", 3},
+	GuardPidfdOpen:       {"pidfd_open", 2},
+	GuardSocket:          {"socket", 3},
+	GuardBind:            {"bind", 3},
+	GuardAccept4:         {"accept4", 4},
+	GuardPipe2:           {"pipe2", 2},
+	GuardSendfile:        {"sendfile", 4},
+	GuardRecvmsg:         {"recvmsg", 3},
+	GuardSendmsg:         {"sendmsg", 3},
+}
+
+// Registers calls f with every register of syscall name that carries a cookie,
+// and an identity of that cookie that is the same in every run.
+func Registers(name string, f func(register uint, id int)) {
+	for g, known := range guards {
+		if known.name != name {
+			continue
+		}
+		for r := known.used; r < 6; r++ {
+			f(r, 6*g+int(r))
+		}
+	}
+}
+
+// Cookies is how many identities Registers tells: they are below it.
+const Cookies = 6 * int(numGuards)
+
+type cookiePage [numGuards][6]uint64
+
+// noCookies are in force until MakeCookies, and for good if it is never called:
+// the unused registers are 0.
+var (
+	noCookies cookiePage
+	cookies   = &noCookies
+)
+
+// MakeCookies draws new cookies, puts them into a page of their own, outside
+// the heap, that no core dump contains, and makes it read-only and, with seal,
+// immutable where the kernel can (mseal(2), Linux 6.10).
+//
+// Preconditions: no filter that compares cookies is loaded yet; no other thread
+// makes guarded calls.
+func MakeCookies(seal bool) error {
+	size := unix.Getpagesize()
+	page, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return fmt.Errorf("cookies: mmap: %w", err)
+	}
+	made := (*cookiePage)(unsafe.Pointer(&page[0]))
+	secret := page[:unsafe.Sizeof(*made)]
+	for len(secret) > 0 {
+		n, err := unix.Getrandom(secret, 0)
+		if err != nil && err != unix.EINTR {
+			return fmt.Errorf("cookies: getrandom: %w", err)
+		}
+		secret = secret[max(n, 0):]
+	}
+	for g := range guards {
+		clear(made[g][:guards[g].used])
+	}
+	if err := unix.Madvise(page, unix.MADV_DONTDUMP); err != nil {
+		return fmt.Errorf("cookies: madvise: %w", err)
+	}
+	if err := unix.Mprotect(page, unix.PROT_READ); err != nil {
+		return fmt.Errorf("cookies: mprotect: %w", err)
+	}
+	if seal {
+		_, _, errno := syscall.RawSyscall(unix.SYS_MSEAL, uintptr(unsafe.Pointer(made)), uintptr(size), 0)
+		if errno != 0 && errno != unix.ENOSYS {
+			return fmt.Errorf("cookies: mseal: %w", errno)
+		}
+	}
+	cookies = made
+	return nil
+}
+
+// Cookie is the cookie of an identity that Registers told.
+func Cookie(id int) uint64 { return cookies[id/6][id%6] }
+
+// at is what register r of g carries.
+func (g Guard) at(r int) uintptr { return uintptr(cookies[g][r]) }
+
+// Cookies points at what the six registers of g carry; those that the call uses
+// are 0. Valid for the life of the process, for C code that makes the call.
+func (g Guard) Cookies() *[6]uint64 { return &cookies[g] }
