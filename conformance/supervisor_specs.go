@@ -262,8 +262,9 @@ var _ = Describe("a fault of the supervisor", func() {
 	})
 
 	Spec("LCH-15.3", "in a helper gives 127, one line with the cause, and the death of the sandbox", func(ctx context.Context) {
-		// The helper waits for its events by one of these calls.
-		polls := "ppoll,poll,epoll_pwait,epoll_wait"
+		// The helper waits for its events by one of these calls. epoll is left out:
+		// by it a language runtime may wait, whose fault is its own.
+		polls := "ppoll,poll"
 		for _, opts := range launchProfiles {
 			result := inject(ctx, []string{"EINVAL", "1", "1000000", polls}, opts, leave("wait", "session", "stopped")...)
 			Expect(result.Facts("injected")).NotTo(BeEmpty())

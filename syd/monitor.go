@@ -5,7 +5,6 @@ package syd
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -69,7 +68,7 @@ func (m *monitor) stop() {
 
 func (m *monitor) run() {
 	defer close(m.done)
-	runtime.LockOSThread() // this thread takes the signals
+	// This thread, which is the monitor's for good, takes the signals.
 	if err := signals.Unblock(monitored...); err != nil {
 		panic(fmt.Sprintf("rt_sigprocmask: %v", err))
 	}

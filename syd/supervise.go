@@ -5,7 +5,11 @@ package syd
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+
+	"syd/syd/confine"
+	"syd/syd/filter"
 )
 
 // supervise runs f in a goroutine: the only way to start one. A panic in it
@@ -15,6 +19,52 @@ func supervise(f func()) {
 		defer Recover()
 		f()
 	}()
+}
+
+// crew starts the threads that help the tracer. Each confines itself to its role
+// before it does anything, and so not before the process is confined.
+type crew struct {
+	plan  *confine.Plan
+	ready chan struct{} // closed when the process is confined, or never will be
+	off   bool          // it never will be: the start failed
+}
+
+func newCrew(plan *confine.Plan) *crew { return &crew{plan: plan, ready: make(chan struct{})} }
+
+// as starts goroutines that do the work of a role.
+func (c *crew) as(r filter.Role) func(func()) {
+	return func(f func()) {
+		supervise(func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			if <-c.ready; !c.off {
+				if err := c.plan.Thread(r); err != nil {
+					panic(err)
+				}
+			}
+			f()
+		})
+	}
+}
+
+// confine confines the process and the calling thread, and lets the crew go on.
+//
+// Preconditions: tracer thread.
+func (c *crew) confine() error {
+	if err := c.plan.Enter(); err != nil {
+		return err
+	}
+	close(c.ready)
+	return nil
+}
+
+// dismiss lets the crew go on when the start failed before confine.
+func (c *crew) dismiss() {
+	select {
+	case <-c.ready:
+	default:
+		c.off = true
+		close(c.ready)
+	}
 }
 
 // Recover is to be deferred first in the goroutine of Run: a panic ends the

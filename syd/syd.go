@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"syscall"
 
 	"syd/syd/audit"
+	"syd/syd/confine"
 	"syd/syd/filter"
 	"syd/syd/kernel"
 	"syd/syd/kernel/spawn"
@@ -65,8 +67,14 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 			return exitOf(err), fmt.Errorf("log descriptor %d: %s", o.LogFD, spawn.Strerror(err.(syscall.Errno)))
 		}
 	}
-	log := audit.New(o.LogFD, o.LogLevel, supervise)
+	plan, err := confine.New(confinement(p, o.LogFD))
+	if err != nil {
+		return exitOf(err), err
+	}
+	helpers := newCrew(plan)
+	log := audit.New(o.LogFD, o.LogLevel, helpers.as(filter.Writer))
 	defer log.Close()
+	defer helpers.dismiss()
 	env, dropped := environment(os.Environ(), o.Env, p.AllowUnsafeEnv)
 	for _, name := range dropped {
 		log.Write(audit.Record{Level: audit.Notice, Ctx: "env", Op: "drop", Msg: name,
@@ -76,12 +84,58 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if err != nil {
 		return exitOf(err), err
 	}
-	return start(ctx, request, p, log)
+	return start(ctx, request, p, log, helpers)
+}
+
+// confinement is what p says about the supervisor itself.
+func confinement(p *policy.Policy, logFD int) confine.Options {
+	s := p.Supervisor
+	o := confine.Options{LogFD: logFD, Speculation: s.AllowSpeculation, Unsealed: s.AllowNoMseal}
+	o.NoCookies, o.Kcapi = s.AllowNoCookie, s.AllowKcapi
+	if s.AllowSetuid {
+		o.UIDs = transitions(s.Setuid)
+	}
+	if s.AllowSetgid {
+		o.GIDs = transitions(s.Setgid)
+	}
+	return o
+}
+
+func transitions(list []policy.Transition) []filter.Transition {
+	converted := make([]filter.Transition, len(list))
+	for i, t := range list {
+		converted[i] = filter.Transition(t)
+	}
+	return converted
+}
+
+// Export writes a filter of the sandbox that o describes, in one of
+// filter.Formats, and starts nothing: "sandbox", that of the tracees, "process",
+// that of all of the supervisor's threads, or what one of these has besides.
+func Export(w io.Writer, o Options, name, format string) (Exit, error) {
+	p, err := policy.Parse(o.Config)
+	if err != nil {
+		return exitOf(err), err
+	}
+	plan, err := confine.New(confinement(p, o.LogFD))
+	if err == nil {
+		err = plan.Export(w, name, format, sandboxRules(p))
+	}
+	if err != nil {
+		return exitOf(err), err
+	}
+	return 0, nil
+}
+
+// Exports are the names and formats that Export knows.
+func Exports() (names, formats []string) { return filter.Names(), filter.Formats }
+
+func sandboxRules(p *policy.Policy) []filter.Rule {
+	return append(filter.Always[:len(filter.Always):len(filter.Always)], filter.Traced(trace.Traced(p)...)...)
 }
 
 func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error) {
-	rules := append(filter.Always[:len(filter.Always):len(filter.Always)], filter.Traced(trace.Traced(p)...)...)
-	program, err := filter.Sandbox(rules)
+	program, err := filter.Sandbox(sandboxRules(p))
 	if err != nil {
 		return spawn.Request{}, err
 	}
@@ -97,7 +151,7 @@ func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error
 }
 
 // start spawns and seizes the eldest, lets it go and serves the sandbox.
-func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Log) (Exit, error) {
+func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Log, helpers *crew) (Exit, error) {
 	spawn.QuietSIGCHLD()
 	child, err := spawn.Prepare(r)
 	if err != nil {
@@ -119,10 +173,15 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		Executed: child.Executed, Stopped: m.eldestStopped, Continued: m.eldestContinued,
 	})
 	m.unused = tracer.Stop
-	supervise(m.run)
+	helpers.as(filter.Monitor)(m.run)
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
 
+	if err := helpers.confine(); err != nil {
+		kernel.Kill(child.PID, syscall.SIGKILL)
+		helpers.dismiss()
+		return exitOf(err), err
+	}
 	child.Release()
 	status, err := tracer.Run()
 	if err != nil {

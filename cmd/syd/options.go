@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ const (
 	verbVersion
 	verbAPI
 	verbCheck
+	verbExport
 )
 
 // later are the options of Syd that this version does not have yet: naming one
@@ -30,7 +32,6 @@ var later = []struct {
 	value       bool
 	what        string
 }{
-	{"E", "export", true, "exporting the filters"},
 	{"P", "profile-file", true, "configuration files"},
 	{"c", "command", true, "running a shell command"},
 	{"f", "fakeroot", false, "a fake root mapping"},
@@ -41,9 +42,15 @@ var later = []struct {
 	{"", "el", false, "the Emacs Lisp library"},
 }
 
+// options are what the command line asks for.
+type options struct {
+	syd.Options
+	filter, format string // to be exported
+}
+
 // parse reads the command line. Options end at the first word that isn't one.
-func parse(args []string) (syd.Options, verb, error) {
-	var o syd.Options
+func parse(args []string) (options, verb, error) {
+	var o options
 	chosen := verbRun
 	f := pflag.NewFlagSet("syd", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -89,6 +96,15 @@ func parse(args []string) (syd.Options, verb, error) {
 			return errors.New("expected VAR=VAL, VAR or VAR=")
 		}
 		o.Env = append(o.Env, v)
+		return nil
+	})
+	option("E", "export", true, func(v string) error {
+		names, formats := syd.Exports()
+		o.filter, o.format, _ = strings.Cut(v, ":")
+		chosen = verbExport
+		if !slices.Contains(names, o.filter) || !slices.Contains(formats, o.format) {
+			return fmt.Errorf("expected FILTER:FORMAT, of %s and %s", strings.Join(names, " "), strings.Join(formats, " "))
+		}
 		return nil
 	})
 	for _, l := range later {

@@ -32,6 +32,9 @@ Options:
                that would be dropped (LD_*, and names with PASSWORD,
                CREDENTIAL, TOKEN or KEY as a word)
   -x           observe: log what would be denied, and let it happen
+  -E FILTER:FORMAT  print a filter and exit. FILTER: sandbox, process (all of
+               syd's own threads), tracer, monitor, worker, writer; FORMAT: rules
+               (a table), pfc (libseccomp's pseudo code), bpf (what is loaded)
   -h, -V       print this help, the version
   --api        print the number of the configuration language's version
   --check      exit 0 inside a sandbox of syd, 1 outside
@@ -46,7 +49,15 @@ Configuration commands:
   segvguard/maxcrashes:N       how many suspend an executable
   segvguard/suspension:SECONDS and for how long
   trace/exit_wait_all:on|off   wait for all processes, not only for COMMAND
-  trace/allow_unsafe_env:on|off
+  trace/allow_unsafe_env:on|off        pass the environment on as it is
+  trace/allow_unsafe_nocookie:on|off   syd's own system calls need no cookies
+  trace/allow_unsafe_nomseal:on|off    their page is not sealed
+  trace/allow_unsafe_exec_speculative:on|off  no mitigation of Speculative Store
+                               Bypass
+  trace/allow_safe_kcapi:on|off        syd may use the kernel's crypto interface
+  trace/allow_safe_setuid:on|off       syd may make the transitions that
+  trace/allow_safe_setgid:on|off       setuid+SRC:DST, setgid+SRC:DST add (- and ^
+                               remove: ^SRC all of a source)
   ACTION: allow warn filter deny panic stop abort kill exit
   CATEGORIES: exec, chdir, pid, joined by commas
   PATTERN: an absolute path; ? * ** [...] {a,b}; DIR/*** = DIR and all below it
@@ -82,10 +93,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return 1
 	}
-	if err := logging(&o); err != nil {
+	if err := logging(&o.Options); err != nil {
 		return complain(stderr, err, int(syscall.EINVAL))
 	}
-	status, err := syd.Run(context.Background(), o)
+	if verb == verbExport {
+		status, err := syd.Export(stdout, o.Options, o.filter, o.format)
+		if err != nil {
+			return complain(stderr, err, int(status))
+		}
+		return int(status)
+	}
+	status, err := syd.Run(context.Background(), o.Options)
 	if err != nil {
 		return complain(stderr, err, int(status))
 	}

@@ -63,13 +63,13 @@ func TestParse(t *testing.T) {
 		"-xpoff true":                   {Observe: true, Config: off, Argv: true_},
 	} {
 		got, verb, err := parse(strings.Fields(line))
-		if err != nil || verb != verbRun || !same(got, want) {
+		if err != nil || verb != verbRun || !same(got.Options, want) {
 			t.Errorf("%s: got %+v verb %d %v, want %+v", line, got, verb, err, want)
 		}
 	}
 	// What is in a value is nobody's business but its reader's.
 	got, _, err := parse([]string{"-m", "a b\n", "-a", "", "-e", "A= x", "", "x"})
-	if want := (syd.Options{Config: magic("a b\n"), Env: []string{"A= x"}, Argv: []string{"", "x"}}); err != nil || !same(got, want) {
+	if want := (syd.Options{Config: magic("a b\n"), Env: []string{"A= x"}, Argv: []string{"", "x"}}); err != nil || !same(got.Options, want) {
 		t.Errorf("got %+v %v, want %+v", got, err, want)
 	}
 }
@@ -78,9 +78,27 @@ func TestVerbs(t *testing.T) {
 	for line, want := range map[string]verb{
 		"-h": verbHelp, "--help": verbHelp, "-V": verbVersion, "--version": verbVersion, "--api": verbAPI,
 		"--check": verbCheck, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
+		"-E tracer:bpf": verbExport, "--export=sandbox:rules": verbExport, "-Eprocess:pfc": verbExport,
 	} {
 		if _, got, err := parse(strings.Fields(line)); err != nil || got != want {
 			t.Errorf("%s: got verb %d %v, want %d", line, got, err, want)
+		}
+	}
+}
+
+func TestExport(t *testing.T) {
+	for _, row := range []struct{ args, want string }{
+		{"-E sandbox:rules", "| `execve` |  | ask the tracer |"},
+		{"-p off -E sandbox:rules", "| `clone3` |"},
+		{"-E process:rules", "| `clone3` |"},
+		{"-E tracer:pfc", "action KILL_PROCESS"},
+		{"-E worker:bpf", "\x06\x00\x00\x00\x00\x00\x00\x80"},
+		{"-m trace/allow_unsafe_nocookie:1 -E tracer:rules", "| `close` |  | allow |"},
+		{"-m trace/allow_safe_setuid:1 -m setuid+0:65534 -E tracer:rules", "| `setuid` | arg0 = 65534 | allow |"},
+	} {
+		status, stdout, stderr := outcome(strings.Fields(row.args)...)
+		if status != 0 || !strings.Contains(stdout, row.want) || stderr != "" {
+			t.Errorf("%s: got %d, %q, %q", row.args, status, stdout, stderr)
 		}
 	}
 }
@@ -102,7 +120,7 @@ func TestPrints(t *testing.T) {
 		}
 	}
 	// The help names every option there is.
-	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-h,", "-V ", "--api", "--check"} {
+	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check"} {
 		if !strings.Contains(usage, "  "+option) && !strings.Contains(usage, " "+option) {
 			t.Errorf("the help lacks %s", option)
 		}
@@ -150,6 +168,9 @@ func TestRefusals(t *testing.T) {
 		"-p":                        "-p",
 		"--env":                     "--env",
 		"-E":                        "-E",
+		"-E tracer true":            "expected FILTER:FORMAT, of sandbox process tracer",
+		"-E tracer:text":            "expected FILTER:FORMAT",
+		"-E :bpf":                   "expected FILTER:FORMAT",
 		"-p none true":              "expected off",
 		"-pOFF true":                "expected off",
 		"-e =1 true":                "expected VAR=VAL, VAR or VAR=",

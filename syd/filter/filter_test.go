@@ -18,6 +18,7 @@ const (
 	retAllow = 0x7fff0000
 	retErrno = 0x00050000
 	retTrace = 0x7ff00000
+	retKill  = 0x80000000
 )
 
 // name tells an answer of a filter.
@@ -25,6 +26,8 @@ func name(ret uint32) string {
 	switch {
 	case ret == retAllow:
 		return "ALLOW"
+	case ret == retKill:
+		return "KILL"
 	case ret&0xffff0000 == retTrace:
 		return "TRACE"
 	case ret&0xffff0000 == retErrno:
@@ -44,6 +47,11 @@ func newVM(t testing.TB, rules []Rule) vm {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return machine(t, program)
+}
+
+func machine(t testing.TB, program []byte) vm {
+	t.Helper()
 	if len(program) == 0 || len(program)%8 != 0 {
 		t.Fatalf("%d bytes are no array of struct sock_filter", len(program))
 	}
@@ -58,11 +66,11 @@ func newVM(t testing.TB, rules []Rule) vm {
 	if !known {
 		t.Fatalf("the program has an instruction that this VM doesn't know: %v", instructions)
 	}
-	machine, err := bpf.NewVM(instructions)
+	bpfVM, err := bpf.NewVM(instructions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vm{machine}
+	return vm{bpfVM}
 }
 
 func (v vm) run(t testing.TB, arch, nr uint32, args ...uint64) string {

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ func (p *Policy) apply(text string) (expected string) {
 	if action, ok := lookup(actionNames[:], head); ok && tail != "" {
 		return p.rule(Action(action), tail, op, value)
 	}
+	if list, ok := p.transitions()[key]; ok && op != ':' {
+		return transit(list, op, value)
+	}
 	if op != ':' {
 		return "an action (allow, deny ...), a slash and a category before `" + string(op) + "`"
 	}
@@ -73,6 +77,9 @@ func (p *Policy) apply(text string) (expected string) {
 		}
 		return p.each(tail, func(c Category) string { p.defaults[c] = Action(action); return "" })
 	}
+	if on, ok := p.switches()[key]; ok {
+		return setBool(on, value)
+	}
 	set, ok := p.settings()[key]
 	if !ok {
 		return "a command of this version (syd -h lists them)"
@@ -83,13 +90,64 @@ func (p *Policy) apply(text string) (expected string) {
 // settings are the commands that set one value.
 func (p *Policy) settings() map[string]func(string) string {
 	return map[string]func(string) string{
-		"pid/max":                func(v string) string { return setInt(&p.PIDMax, v) },
-		"trace/exit_wait_all":    func(v string) string { return setBool(&p.ExitWaitAll, v) },
-		"trace/allow_unsafe_env": func(v string) string { return setBool(&p.AllowUnsafeEnv, v) },
-		"segvguard/expiry":       func(v string) string { return setSeconds(&p.SegvGuard.Expiry, v) },
-		"segvguard/suspension":   func(v string) string { return setSeconds(&p.SegvGuard.Suspension, v) },
-		"segvguard/maxcrashes":   func(v string) string { return setInt(&p.SegvGuard.MaxCrashes, v) },
+		"pid/max":              func(v string) string { return setInt(&p.PIDMax, v) },
+		"segvguard/expiry":     func(v string) string { return setSeconds(&p.SegvGuard.Expiry, v) },
+		"segvguard/suspension": func(v string) string { return setSeconds(&p.SegvGuard.Suspension, v) },
+		"segvguard/maxcrashes": func(v string) string { return setInt(&p.SegvGuard.MaxCrashes, v) },
 	}
+}
+
+// switches are the commands that turn one thing on or off.
+func (p *Policy) switches() map[string]*bool {
+	return map[string]*bool{
+		"trace/exit_wait_all":                 &p.ExitWaitAll,
+		"trace/allow_unsafe_env":              &p.AllowUnsafeEnv,
+		"trace/allow_unsafe_exec_speculative": &p.Supervisor.AllowSpeculation,
+		"trace/allow_unsafe_nocookie":         &p.Supervisor.AllowNoCookie,
+		"trace/allow_unsafe_nomseal":          &p.Supervisor.AllowNoMseal,
+		"trace/allow_safe_kcapi":              &p.Supervisor.AllowKcapi,
+		"trace/allow_safe_setuid":             &p.Supervisor.AllowSetuid,
+		"trace/allow_safe_setgid":             &p.Supervisor.AllowSetgid,
+	}
+}
+
+// transitions are the lists of ID transitions.
+func (p *Policy) transitions() map[string]*[]Transition {
+	return map[string]*[]Transition{"setuid": &p.Supervisor.Setuid, "setgid": &p.Supervisor.Setgid}
+}
+
+// transit edits such a list: + adds SRC:DST, - removes it, ^ removes all of a source.
+func transit(list *[]Transition, op byte, value string) string {
+	const expected = "SRC:DST, two numeric IDs"
+	source, target, pair := strings.Cut(value, ":")
+	if pair != (op != '^') {
+		if op == '^' {
+			return "SRC, a numeric ID"
+		}
+		return expected
+	}
+	var t Transition
+	if !setID(&t.Source, source) || pair && !setID(&t.Target, target) {
+		return expected
+	}
+	kept := slices.DeleteFunc(slices.Clone(*list), func(old Transition) bool {
+		return old == t || op == '^' && old.Source == t.Source
+	})
+	if op == '+' {
+		if slices.ContainsFunc(kept, func(old Transition) bool { return old.Source == t.Source }) {
+			return "a source that has no other transition"
+		}
+		kept = append(kept, t)
+	}
+	*list = kept
+	return ""
+}
+
+// setID takes all numbers but the last, which means none (setresuid(2)).
+func setID(id *uint32, text string) bool {
+	n, err := strconv.ParseUint(text, 10, 32)
+	*id = uint32(n)
+	return err == nil && *id != 1<<32-1
 }
 
 func (p *Policy) rule(a Action, categories string, op byte, value string) string {

@@ -83,7 +83,26 @@ type Policy struct {
 	// AllowUnsafeEnv: pass on the environment as it is.
 	AllowUnsafeEnv bool
 	SegvGuard      SegvGuard
+	Supervisor     Supervisor
 }
+
+// Supervisor is what the supervisor may do itself.
+type Supervisor struct {
+	// AllowSpeculation: no Speculative Store Bypass mitigation, for us and the tracees.
+	AllowSpeculation bool
+	// AllowNoCookie: system calls need no cookies.
+	AllowNoCookie bool
+	// AllowNoMseal: the page of the cookies is not sealed.
+	AllowNoMseal bool
+	// AllowKcapi: the kernel's crypto interface.
+	AllowKcapi bool
+	// AllowSetuid and AllowSetgid: the transitions below.
+	AllowSetuid, AllowSetgid bool
+	Setuid, Setgid           []Transition
+}
+
+// Transition is a change of a user or group ID.
+type Transition struct{ Source, Target uint32 }
 
 // Enabled says whether c is decided on at all.
 func (p *Policy) Enabled(c Category) bool { return p.enabled[c] }

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -285,3 +286,44 @@ func TestParseErrors(t *testing.T) {
 }
 
 func nested(depth int) string { return strings.Repeat("{a,b", depth) + strings.Repeat("}", depth) }
+
+func TestSupervisor(t *testing.T) {
+	for _, row := range []struct {
+		lines []string
+		want  Supervisor
+	}{
+		{nil, Supervisor{}},
+		{[]string{"trace/allow_unsafe_nocookie:1", "trace/allow_unsafe_nomseal:on"}, Supervisor{AllowNoCookie: true, AllowNoMseal: true}},
+		{[]string{"trace/allow_unsafe_nocookie:1", "trace/allow_unsafe_nocookie:0"}, Supervisor{}},
+		{[]string{"trace/allow_unsafe_exec_speculative:t", "trace/allow_safe_kcapi:true"}, Supervisor{AllowSpeculation: true, AllowKcapi: true}},
+		{[]string{"trace/allow_safe_setuid:1", "setuid+0:65534", "setuid+5:4294967294"},
+			Supervisor{AllowSetuid: true, Setuid: []Transition{{0, 65534}, {5, 4294967294}}}},
+		{[]string{"setgid+1:2", "setgid+3:4", "setgid-1:2", "setgid-3:5"}, Supervisor{Setgid: []Transition{{3, 4}}}},
+		{[]string{"setgid+1:2", "setgid+3:4", "setgid^3", "setgid^9"}, Supervisor{Setgid: []Transition{{1, 2}}}},
+	} {
+		var commands []Command
+		for _, text := range row.lines {
+			commands = append(commands, Command{"-m", text})
+		}
+		p, err := Parse(commands)
+		if err != nil {
+			t.Errorf("%q: %v", row.lines, err)
+			continue
+		}
+		got, want := fmt.Sprintf("%+v", p.Supervisor), fmt.Sprintf("%+v", row.want)
+		if got != want {
+			t.Errorf("%q: got %s, want %s", row.lines, got, want)
+		}
+	}
+	for _, text := range []string{
+		"setuid", "setuid+", "setuid+0", "setuid+0:", "setuid+:1", "setuid+a:b", "setuid+0:4294967295", "setuid+0:4294967296",
+		"setuid+-1:0", "setuid+0:1:2", "setuid:0:1", "setuid^0:1", "setuid^", "setuid+0:1 ", "trace/allow_safe_setuid:maybe", "trace/allow_safe_setuid+1:2",
+	} {
+		if _, err := Parse([]Command{{"-m", text}}); err == nil {
+			t.Errorf("%q: accepted", text)
+		}
+	}
+	if _, err := Parse([]Command{{"-m", "setuid+0:1"}, {"-m", "setuid+0:2"}}); err == nil {
+		t.Error("a second transition of one source: accepted")
+	}
+}

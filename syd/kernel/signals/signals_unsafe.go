@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"syd/syd/kernel"
 )
 
 // Signal is a signal that reached this process.
@@ -36,15 +38,17 @@ type Queue struct {
 	end int
 }
 
-// Catch has signals queued instead of their action taken. Once a process.
+// Catch has signals queued instead of their action taken. Once a process, after
+// the cookies are made.
 func Catch(signals ...syscall.Signal) (*Queue, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, err
 	}
 	q := &Queue{FD: pipe[0], end: pipe[1]}
+	cookies := (*C.uint64_t)(unsafe.Pointer(kernel.GuardWrite.Cookies()))
 	for _, s := range signals {
-		if errno := C.signals_catch(C.int(s), C.int(q.end)); errno != 0 {
+		if errno := C.signals_catch(C.int(s), C.int(q.end), cookies); errno != 0 {
 			return nil, syscall.Errno(errno)
 		}
 	}
@@ -92,17 +96,16 @@ func (q *Queue) StopSelf(signal syscall.Signal) error {
 	if signal == syscall.SIGSTOP {
 		return unix.Kill(unix.Getpid(), signal)
 	}
-	// SIG_DFL, no flags: the kernel's struct sigaction is four words.
-	var action [4]uint64
-	if _, _, errno := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal),
-		uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0); errno != 0 {
-		return errno
+	// The kernel's struct sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
+	var ours, standard [4]uint64
+	if err := kernel.SigactionRaw(signal, nil, &ours); err != nil {
+		return err
+	}
+	if err := kernel.SigactionRaw(signal, &standard, nil); err != nil {
+		return err
 	}
 	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), signal); err != nil {
 		return err
 	}
-	if errno := C.signals_catch(C.int(signal), C.int(q.end)); errno != 0 {
-		return syscall.Errno(errno)
-	}
-	return nil
+	return kernel.SigactionRaw(signal, &ours, nil)
 }

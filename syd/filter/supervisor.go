@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+)
+
+// Role is what a thread of the supervisor does; each has a filter of its own.
+type Role uint8
+
+// The roles. Process is the outer filter, which all threads are under: it
+// allows what any of them needs. The others come on top of it.
+const (
+	Process Role = iota
+	Tracer
+	Monitor
+	Worker
+	Writer
+	numRoles
+)
+
+var roles = [numRoles]struct {
+	name  string
+	rules []Rule
+}{
+	Process: {"process", slices.Concat(memory, outdated, openParent, guarded, write, advice, descriptors, processes, signals, running, reading, threads, monitoring, confining)},
+	Tracer:  {"tracer", slices.Concat(memory, outdated, openParent, guarded, write, advice, descriptors, processes, signals, running, reading, answering, tracing)},
+	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, processes, running, monitoring)},
+	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, processes, running, reading, answering)},
+	Writer:  {"writer", slices.Concat(memory, write, advice, processes, running, monitoring[:1])},
+}
+
+func (r Role) String() string { return roles[r].name }
+
+// Options change the rules.
+type Options struct {
+	// NoCookies: guarded calls are allowed without cookies.
+	NoCookies bool
+	// Kcapi: the kernel's crypto interface (AF_ALG) may be used.
+	Kcapi bool
+	// UIDs and GIDs are transitions that the supervisor may make.
+	UIDs, GIDs []Transition
+}
+
+// Transition is a change of user or group ID from Source to Target.
+type Transition struct{ Source, Target uint32 }
+
+func (o Options) plain() bool {
+	return !o.NoCookies && !o.Kcapi && len(o.UIDs) == 0 && len(o.GIDs) == 0
+}
+
+// Values of the kernel's headers.
+const (
+	protExec      = 0x4         // uapi asm-generic/mman-common.h: PROT_EXEC
+	vmaName       = 0x53564d41  // uapi linux/prctl.h: PR_SET_VMA
+	execveCheck   = 0x10000     // uapi linux/fcntl.h: AT_EXECVE_CHECK, Linux 6.14
+	procmapQuery  = 0xc068_6611 // uapi linux/fs.h: PROCMAP_QUERY, Linux 6.11
+	parentFlags   = 0o200000 | 0o2000000 | 0o400000
+	cloneThread   = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 // VM, FS, FILES, SIGHAND, THREAD
+	cloneNoThread = 0x7e020080 | 0x4000 | 0x8000 | cloneUntraced | clonePtrace
+	afALG         = 38
+	oCloexec      = 0o2000000
+)
+
+// The rows of CNF, in the order of the seed.
+var (
+	memory = []Rule{
+		{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable"},
+		{Syscall: "mprotect", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable"},
+	}
+	outdated = []Rule{
+		{Syscall: "open", Effect: Errno, Errno: syscall.ENOSYS, Why: "libc falls back to openat, which kills"},
+		{Syscall: "stat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
+		{Syscall: "lstat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
+	}
+	openParent = []Rule{
+		{Syscall: "openat", Effect: Allow,
+			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
+			Why:        "the parent directory, by the program's own constant, to find a path longer than PATH_MAX"},
+	}
+	opening = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
+	closing = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what openat2 opened"}}
+	guarded = slices.Concat(opening, closing, []Rule{
+		{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close"},
+	})
+	write = []Rule{
+		{Syscall: "write", Effect: Allow, Conditions: is(0, LogFD), Why: "records"},
+		{Syscall: "write", Effect: Allow, Conditions: equals(0, 2), Why: "the last words of a fault"},
+		{Syscall: "write", Effect: Allow, Conditions: is(0, EventFD), Why: "the language runtime wakes its poller"},
+		{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up"},
+	}
+	advice = each("madvise", 2, "the collector gives memory back, or asks for huge pages",
+		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */)
+	descriptors = each("fcntl", 1, "looks at a descriptor, or copies it",
+		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */)
+	processes = []Rule{
+		{Syscall: "prctl", Effect: Allow,
+			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
+			Why:        "the allocator names its memory"},
+	}
+	signals = []Rule{
+		{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in"},
+		{Syscall: "rt_sigaction", Effect: Allow, Conditions: equals(1, 0), Why: "asks; a new handler kills"},
+	}
+	kcapi = []Rule{
+		{Syscall: "socket", Effect: Allow, Guarded: true, Conditions: equals(0, afALG), Why: "checksums by the kernel"},
+		{Syscall: "bind", Effect: Allow, Guarded: true, Why: "as socket"},
+		{Syscall: "accept4", Effect: Allow, Guarded: true, Why: "as socket"},
+		{Syscall: "pipe2", Effect: Allow, Guarded: true, Conditions: equals(1, oCloexec), Why: "to splice a file through"},
+		{Syscall: "splice", Effect: Allow, Why: "a file into it; all registers are in use"},
+		{Syscall: "sendfile", Effect: Allow, Guarded: true, Why: "a file into it"},
+		{Syscall: "recvmsg", Effect: Allow, Guarded: true, Why: "the checksum"},
+		{Syscall: "sendmsg", Effect: Allow, Guarded: true, Why: "the key"},
+	}
+	// running is what the language runtime itself needs on any thread.
+	running = plain("the language runtime",
+		"futex", "sched_yield", "nanosleep", "epoll_pwait", "rt_sigreturn", "rt_sigprocmask", "sigaltstack",
+		"restart_syscall", "munmap", "brk", "mremap", "getpid", "gettid", "exit", "exit_group",
+		"clock_gettime", "gettimeofday", "getcpu", "getrandom", "sched_getaffinity", "tgkill")
+	// reading is how files are looked at.
+	reading = plain("a tracee's files", "read", "fstat", "statx", "readlink", "readlinkat")
+	tracing = []Rule{
+		{Syscall: "waitid", Effect: Allow, Why: "the main loop"},
+		{Syscall: "kill", Effect: Allow, Why: "a tracee that may not go on"},
+		{Syscall: "sched_setaffinity", Effect: Allow, Conditions: equals(0, 0), Why: "stays beside a busy tracee"},
+		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck), Why: "asks whether a file may be executed"},
+		{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "as execveat"},
+		{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "counts tasks"},
+		{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "descriptors of a tracee"},
+		{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee"},
+		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "a tracee"},
+		{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"},
+	}
+	// answering is what the workers do beside reading.
+	answering = plain("a tracee's memory and files", "process_vm_readv", "pread64", "fstatfs", "newfstatat")
+	// threads is what starting and ending one takes.
+	threads = []Rule{
+		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
+			Why: "a thread of this process, and nothing else"},
+		{Syscall: "clone3", Effect: Errno, Errno: syscall.ENOSYS, Why: "its flags are in memory; libc falls back to clone"},
+		{Syscall: "set_robust_list", Effect: Allow, Why: "a thread's start"},
+		{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had"},
+		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words"},
+		{Syscall: "rseq", Effect: Allow, Why: "a thread's start"},
+	}
+	monitoring = slices.Concat(plain("the monitor's and the writer's sleep", "ppoll"), []Rule{
+		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
+	}, plain("the monitor", "kill"), []Rule{
+		{Syscall: "read", Effect: Allow, Why: "caught signals"},
+		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
+	})
+	confining = []Rule{
+		{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
+	}
+)
+
+func plain(why string, names ...string) []Rule {
+	rules := make([]Rule, len(names))
+	for i, name := range names {
+		rules[i] = Rule{Syscall: name, Effect: Allow, Why: why}
+	}
+	return rules
+}
+
+func each(name string, arg uint, why string, values ...uint64) []Rule {
+	rules := make([]Rule, len(values))
+	for i, v := range values {
+		rules[i] = Rule{Syscall: name, Effect: Allow, Conditions: equals(arg, v), Why: why}
+	}
+	return rules
+}
+
+// Rules are the rows of a role's filter; every call that none of them allows
+// kills the process.
+func Rules(r Role, o Options) []Rule {
+	all := roles[r].rules
+	if r == Process {
+		all = slices.Concat(all, roles[Tracer].rules, roles[Worker].rules)
+	}
+	if r == Process || r == Tracer {
+		if o.Kcapi {
+			all = slices.Concat(all, kcapi)
+		}
+		all = slices.Concat(all, transitions("u", o.UIDs), transitions("g", o.GIDs))
+	}
+	return distinct(all, o)
+}
+
+// distinct leaves out rows that stand before already, and with the option their
+// cookies.
+func distinct(all []Rule, o Options) []Rule {
+	var rules []Rule
+	seen := map[string]bool{}
+	for _, r := range all {
+		if o.NoCookies {
+			r.Guarded = false
+		}
+		key := fmt.Sprint(r.Syscall, r.Effect, r.Errno, r.Conditions, r.Guarded)
+		if !seen[key] {
+			seen[key] = true
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// transitions allow the calls that change to a target, and all of whose IDs are
+// it: kind u or g. BPF can't see the ID that is changed from: the kernel asks
+// for CAP_SETUID or CAP_SETGID.
+func transitions(kind string, all []Transition) []Rule {
+	var rules []Rule
+	for _, t := range all {
+		for name, args := range map[string]uint{"set" + kind + "id": 1, "setre" + kind + "id": 2, "setres" + kind + "id": 3} {
+			var conditions []Condition
+			for arg := range args {
+				conditions = append(conditions, equals(arg, uint64(t.Target))...)
+			}
+			rules = append(rules, Rule{Syscall: name, Effect: Allow, Conditions: conditions, Why: "a configured transition"})
+		}
+	}
+	slices.SortFunc(rules, func(a, b Rule) int { return len(a.Syscall) - len(b.Syscall) })
+	return rules
+}
+
+// Program is a role's filter, ready to be loaded: struct sock_filter entries for
+// seccomp(2).
+func Program(r Role, o Options, in Inputs) ([]byte, error) {
+	program := slices.Clone(prebuilt(r, o))
+	if program == nil {
+		var err error
+		if program, err = assemble(supervisorKind, Rules(r, o), exportBPF); err != nil {
+			return nil, err
+		}
+	}
+	patch(program, in)
+	return program, nil
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE
+#include "birth.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+const uint64_t capability_kept = BIT(CAP_SYS_PTRACE) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH);
+
+int capability_keep(uint64_t keep)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2] = {0};
+	struct __user_cap_data_struct before[2];
+
+	if (syscall(SYS_capget, &header, sets) != 0)
+		return errno;
+	memcpy(before, sets, sizeof sets);
+	for (int i = 0; i < 2; i++) {
+		sets[i].permitted &= (uint32_t)(keep >> (32 * i));
+		sets[i].effective &= (uint32_t)(keep >> (32 * i));
+		sets[i].inheritable = 0; /* and with it the ambient set */
+	}
+	if (memcmp(before, sets, sizeof sets) == 0)
+		return 0;
+	return syscall(SYS_capset, &header, sets) == 0 ? 0 : errno;
+}
+
+/*
+ * Capabilities belong to threads, and no call changes those of another. The main
+ * thread needs all of its own until the eldest is cloned; the threads that it
+ * starts, and so all that those start, are born without: the linker puts this in
+ * the place of pthread_create (-wrap), by which the Go runtime starts them.
+ */
+struct birth {
+	void *(*start)(void *);
+	void *argument;
+};
+
+/* Births under way; who waits for their end sleeps on it. */
+static uint32_t unborn;
+
+static void end_birth(void)
+{
+	if (__atomic_sub_fetch(&unborn, 1, __ATOMIC_SEQ_CST) == 0)
+		syscall(SYS_futex, &unborn, FUTEX_WAKE_PRIVATE, 1, NULL);
+}
+
+void capability_await_births(void)
+{
+	for (uint32_t n; (n = __atomic_load_n(&unborn, __ATOMIC_SEQ_CST)) != 0;)
+		syscall(SYS_futex, &unborn, FUTEX_WAIT_PRIVATE, n, NULL);
+}
+
+static void *born(void *argument)
+{
+	struct birth birth = *(struct birth *)argument;
+	static const char message[] = "syd: a new thread can't drop its capabilities\n";
+
+	free(argument);
+	if (capability_keep(capability_kept) != 0) {
+		(void)!write(2, message, sizeof message - 1);
+		_exit(127);
+	}
+	end_birth();
+	return birth.start(birth.argument);
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*start)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*start)(void *), void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*start)(void *), void *argument)
+{
+	if (gettid() != getpid())
+		return __real_pthread_create(thread, attributes, start, argument);
+	struct birth *birth = malloc(sizeof *birth);
+	if (birth == NULL)
+		return EAGAIN;
+	*birth = (struct birth){start, argument};
+	__atomic_add_fetch(&unborn, 1, __ATOMIC_SEQ_CST);
+	int error = __real_pthread_create(thread, attributes, born, birth);
+	if (error != 0) {
+		end_birth();
+		free(birth);
+	}
+	return error;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SYD_CAPABILITY_BIRTH_H
+#define SYD_CAPABILITY_BIRTH_H
+
+#include <stdint.h>
+
+/*
+ * Takes from the calling thread every capability but those of keep (bit n is
+ * capability n), and empties the inheritable and ambient sets. Returns 0 or an
+ * errno.
+ */
+int capability_keep(uint64_t keep);
+
+/*
+ * Returns when every thread that the main one has started has dropped its
+ * capabilities. Call it from the main thread: no other births begin meanwhile.
+ */
+void capability_await_births(void);
+
+/* What threads keep that the main thread starts. */
+extern const uint64_t capability_kept;
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package capability drops capabilities(7): in every thread that the main one
+// starts at its birth, in the main thread when it is told to.
+package capability
+
+// #cgo CFLAGS: -std=gnu11 -O2 -Wall
+// #cgo LDFLAGS: -Wl,-wrap,pthread_create
+// #include "birth.h"
+import "C"
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Capabilities that transitions of IDs take.
+const (
+	SetUID = unix.CAP_SETUID
+	SetGID = unix.CAP_SETGID
+)
+
+// Drop takes from the calling thread, which is the main one, every capability
+// but those that all threads keep, what it takes to trace, read and end tracees
+// of other users (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_KILL), and those of
+// also. When it returns, no thread has others.
+func Drop(also ...int) error {
+	C.capability_await_births()
+	keep := C.capability_kept
+	for _, c := range also {
+		keep |= 1 << c
+	}
+	if errno := C.capability_keep(keep); errno != 0 {
+		return fmt.Errorf("capset: %w", syscall.Errno(errno))
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// FilterFlags say how LoadFilter loads.
+type FilterFlags uint
+
+// The flags (seccomp(2)).
+const (
+	// AllThreads: every thread of the process is put under the filter (Linux 3.17).
+	AllThreads FilterFlags = unix.SECCOMP_FILTER_FLAG_TSYNC
+	// SpeculationAllowed: the Speculative Store Bypass mitigation stays off (Linux 4.17).
+	SpeculationAllowed FilterFlags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+)
+
+// LoadFilter puts the calling thread, which stays locked to its goroutine for
+// good, under program: struct sock_filter entries.
+//
+// Preconditions: no_new_privs is on, or the caller has CAP_SYS_ADMIN.
+func LoadFilter(program []byte, flags FilterFlags) error {
+	fprog := unix.SockFprog{
+		Len:    uint16(len(program) / unix.SizeofSockFilter),
+		Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0])),
+	}
+	thread, _, errno := syscall.RawSyscall6(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags),
+		uintptr(unsafe.Pointer(&fprog)), GuardSeccomp.at(3), GuardSeccomp.at(4), GuardSeccomp.at(5))
+	switch {
+	case errno != 0:
+		return errno
+	case thread != 0:
+		return fmt.Errorf("thread %d has filters of its own", thread)
+	}
+	return nil
+}
+
+// NoNewPrivileges keeps an exec of the calling thread from gaining any
+// (PR_SET_NO_NEW_PRIVS); LoadFilter with AllThreads hands it on to all.
+func NoNewPrivileges() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
+
+// RuntimeEventFD is the eventfd by which the Go runtime wakes its poller, which
+// it opens with the first timer: here, at the latest. There is no other eventfd
+// that is close-on-exec yet: one that was inherited can't be.
+//
+// Preconditions: EventFD was not called yet.
+func RuntimeEventFD() (int, error) {
+	time.AfterFunc(time.Hour, func() {}).Stop()
+	for fd := 0; fd < 1<<16; fd++ {
+		link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		if err != nil || !strings.HasPrefix(link, "anon_inode:[eventfd") {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC != 0 {
+			return fd, nil
+		}
+	}
+	return -1, fmt.Errorf("the runtime's eventfd: not found")
+}
+
+// dotDot is the path of the parent directory: the filters know its address,
+// and so it must not be writable.
+const dotDot = "..\x00"
+
+// DotDot is the address of the program's constant "..".
+func DotDot() uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.StringData(dotDot)))) }
