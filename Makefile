@@ -5,6 +5,7 @@
 #   make test    everything that a change must pass
 #   make slow    the specs that take long, too
 #   make bench   cost ratios to native
+#   make syscalls  what syd's threads really call, against their filters
 
 GO     ?= go
 STATIC  = -trimpath -tags 'netgo osusergo'
@@ -12,7 +13,7 @@ STATIC  = -trimpath -tags 'netgo osusergo'
 # they run as it is built.
 RACED   = $(shell $(GO) list ./... | grep -v '/cmd/sydtest$$')
 
-.PHONY: build demo test lint unit suite slow bench deps test-deps fixtures cross clean
+.PHONY: build demo test lint unit suite slow bench syscalls deps test-deps fixtures cross clean
 
 build: deps fixtures
 	CGO_ENABLED=1 $(GO) build $(STATIC) -ldflags '-s -w -linkmode external -extldflags -static' -o bin/syd ./cmd/syd
@@ -40,6 +41,9 @@ suite: build cross
 slow: build
 	bin/sydtest run --syd bin/syd --slow
 	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --slow --user nobody; fi
+
+syscalls: build test-deps
+	$(GO) test ./syd -run Inventory -inventory -v -count 1
 
 bench: build
 	bin/sydtest bench --syd bin/syd

@@ -10,6 +10,7 @@ import (
 
 	"syd/syd/confine"
 	"syd/syd/filter"
+	"syd/syd/kernel"
 )
 
 // supervise runs f in a goroutine: the only way to start one. A panic in it
@@ -36,6 +37,7 @@ func (c *crew) as(r filter.Role) func(func()) {
 	return func(f func()) {
 		supervise(func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			kernel.NameThread("syd_" + r.String())
 			if <-c.ready; !c.off {
 				if err := c.plan.Thread(r); err != nil {
 					panic(err)

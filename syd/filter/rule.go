@@ -44,6 +44,8 @@ type Rule struct {
 	// Guarded: the registers that the call does not use carry its cookies.
 	Guarded bool
 	Why     string
+	// Argued: no run of the inventory shows the call; Why says why it stays.
+	Argued bool
 }
 
 // Input is a number that is known only when the filter is loaded. Programs are

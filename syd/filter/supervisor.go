@@ -26,14 +26,21 @@ var roles = [numRoles]struct {
 	name  string
 	rules []Rule
 }{
-	Process: {"process", slices.Concat(memory, outdated, openParent, guarded, write, advice, descriptors, processes, signals, running, reading, threads, monitoring, confining)},
-	Tracer:  {"tracer", slices.Concat(memory, outdated, openParent, guarded, write, advice, descriptors, processes, signals, running, reading, answering, tracing)},
-	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, processes, running, monitoring)},
-	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, processes, running, reading, answering)},
-	Writer:  {"writer", slices.Concat(memory, write, advice, processes, running, monitoring[:1])},
+	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, threads, confining)},
+	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, descriptors,
+		naming, mappings, handlers, running, reading, tracing, asking, stops, answering)},
+	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
+	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
+	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
 }
 
-func (r Role) String() string { return roles[r].name }
+// String is the role's name; empty for what is no role.
+func (r Role) String() string {
+	if r >= numRoles {
+		return ""
+	}
+	return roles[r].name
+}
 
 // Options change the rules.
 type Options struct {
@@ -55,6 +62,7 @@ func (o Options) plain() bool {
 // Values of the kernel's headers.
 const (
 	protExec      = 0x4         // uapi asm-generic/mman-common.h: PROT_EXEC
+	setName       = 15          // uapi linux/prctl.h: PR_SET_NAME
 	vmaName       = 0x53564d41  // uapi linux/prctl.h: PR_SET_VMA
 	execveCheck   = 0x10000     // uapi linux/fcntl.h: AT_EXECVE_CHECK, Linux 6.14
 	procmapQuery  = 0xc068_6611 // uapi linux/fs.h: PROCMAP_QUERY, Linux 6.11
@@ -68,8 +76,8 @@ const (
 // The rows of CNF, in the order of the seed.
 var (
 	memory = []Rule{
-		{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable"},
-		{Syscall: "mprotect", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable"},
+		{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
+		{Syscall: "mprotect", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
 	}
 	outdated = []Rule{
 		{Syscall: "open", Effect: Errno, Errno: syscall.ENOSYS, Why: "libc falls back to openat, which kills"},
@@ -77,33 +85,33 @@ var (
 		{Syscall: "lstat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
 	}
 	openParent = []Rule{
-		{Syscall: "openat", Effect: Allow,
+		{Syscall: "openat", Effect: Allow, Argued: true,
 			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
-			Why:        "the parent directory, by the program's own constant, to find a path longer than PATH_MAX"},
+			Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
 	}
-	opening = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
-	closing = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what openat2 opened"}}
-	guarded = slices.Concat(opening, closing, []Rule{
-		{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close"},
-	})
-	write = []Rule{
+	opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
+	closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
+	closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
+	write      = []Rule{
 		{Syscall: "write", Effect: Allow, Conditions: is(0, LogFD), Why: "records"},
 		{Syscall: "write", Effect: Allow, Conditions: equals(0, 2), Why: "the last words of a fault"},
 		{Syscall: "write", Effect: Allow, Conditions: is(0, EventFD), Why: "the language runtime wakes its poller"},
 		{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up"},
 	}
-	advice = each("madvise", 2, "the collector gives memory back, or asks for huge pages",
-		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */)
+	advice = argued("", each("madvise", 2, "the collector gives memory back, or asks for huge pages",
+		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */))
 	descriptors = each("fcntl", 1, "looks at a descriptor, or copies it",
 		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */)
-	processes = []Rule{
-		{Syscall: "prctl", Effect: Allow,
+	naming = []Rule{
+		{Syscall: "prctl", Effect: Allow, Argued: true,
 			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
-			Why:        "the allocator names its memory"},
+			Why:        "the collector names its memory, where the kernel has CONFIG_ANON_VMA_NAME"},
 	}
-	signals = []Rule{
-		{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in"},
-		{Syscall: "rt_sigaction", Effect: Allow, Conditions: equals(1, 0), Why: "asks; a new handler kills"},
+	mappings = []Rule{
+		{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in; nobody calls it yet", Argued: true},
+	}
+	handlers = []Rule{
+		{Syscall: "rt_sigaction", Effect: Allow, Conditions: equals(1, 0), Why: "asks; a new handler kills", Argued: true},
 	}
 	kcapi = []Rule{
 		{Syscall: "socket", Effect: Allow, Guarded: true, Conditions: equals(0, afALG), Why: "checksums by the kernel"},
@@ -115,47 +123,71 @@ var (
 		{Syscall: "recvmsg", Effect: Allow, Guarded: true, Why: "the checksum"},
 		{Syscall: "sendmsg", Effect: Allow, Guarded: true, Why: "the key"},
 	}
-	// running is what the language runtime itself needs on any thread.
-	running = plain("the language runtime",
-		"futex", "sched_yield", "nanosleep", "epoll_pwait", "rt_sigreturn", "rt_sigprocmask", "sigaltstack",
-		"restart_syscall", "munmap", "brk", "mremap", "getpid", "gettid", "exit", "exit_group",
-		"clock_gettime", "gettimeofday", "getcpu", "getrandom", "sched_getaffinity", "tgkill")
-	// reading is how files are looked at.
-	reading = plain("a tracee's files", "read", "fstat", "statx", "readlink", "readlinkat")
-	tracing = []Rule{
-		{Syscall: "waitid", Effect: Allow, Why: "the main loop"},
-		{Syscall: "kill", Effect: Allow, Why: "a tracee that may not go on"},
+	// running is what the language runtime needs on any thread.
+	running = slices.Concat(
+		plain("the language runtime", "futex", "sched_yield", "epoll_pwait", "rt_sigreturn", "exit_group"),
+		argued("the language runtime, seldom: locks, preemption, a collection that ends here",
+			plain("", "nanosleep", "munmap", "getpid", "gettid", "rt_sigprocmask", "sigaltstack", "restart_syscall")),
+		argued("libc's allocator", plain("", "brk")),
+		argued("where the vDSO can't be used", plain("", "clock_gettime", "getrandom")),
+		[]Rule{{Syscall: "tgkill", Effect: Allow, Conditions: is(0, PID), Why: "the language runtime interrupts a thread"}},
+	)
+	tracing = slices.Concat(plain("the main loop", "waitid"), plain("a tracee that may not go on", "kill"), []Rule{
+		{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
+		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
 		{Syscall: "sched_setaffinity", Effect: Allow, Conditions: equals(0, 0), Why: "stays beside a busy tracee"},
-		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck), Why: "asks whether a file may be executed"},
-		{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "as execveat"},
-		{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "counts tasks"},
-		{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "descriptors of a tracee"},
-		{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee"},
-		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "a tracee"},
-		{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"},
-	}
-	// answering is what the workers do beside reading.
-	answering = plain("a tracee's memory and files", "process_vm_readv", "pread64", "fstatfs", "newfstatat")
-	// threads is what starting and ending one takes.
-	threads = []Rule{
+	})
+	asking = argued("the seed's rule; nobody calls it yet", []Rule{
+		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
+		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
+		{Syscall: "getdents64", Effect: Allow, Guarded: true},
+		{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true},
+		{Syscall: "pidfd_open", Effect: Allow, Guarded: true},
+		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true},
+	})
+	stops = []Rule{{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"}}
+
+	// What the other roles do.
+	reading   = plain("a tracee's /proc", "read", "fstat")
+	answering = plain("a tracee's memory and files", "process_vm_readv", "pread64", "fstatfs", "newfstatat", "readlinkat", "statx")
+	threads   = slices.Concat([]Rule{
 		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
 			Why: "a thread of this process, and nothing else"},
 		{Syscall: "clone3", Effect: Errno, Errno: syscall.ENOSYS, Why: "its flags are in memory; libc falls back to clone"},
-		{Syscall: "set_robust_list", Effect: Allow, Why: "a thread's start"},
-		{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had"},
-		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words"},
-		{Syscall: "rseq", Effect: Allow, Why: "a thread's start"},
-	}
-	monitoring = slices.Concat(plain("the monitor's and the writer's sleep", "ppoll"), []Rule{
-		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
-	}, plain("the monitor", "kill"), []Rule{
-		{Syscall: "read", Effect: Allow, Why: "caught signals"},
-		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
+	}, plain("a thread's start", "set_robust_list", "rseq"), plain("a thread's end", "exit"), []Rule{
+		{Syscall: "sched_getaffinity", Effect: Allow, Why: "a thread's start"},
+		{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had", Argued: true},
+		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words", Argued: true},
 	})
+	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
+	monitoring = []Rule{
+		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
+		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
+		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
+	}
+	ending    = argued("the thread's end", plain("", "exit"))
 	confining = []Rule{
+		{Syscall: "prctl", Effect: Allow, Conditions: equals(0, setName), Why: "a thread takes its name"},
 		{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
 	}
 )
+
+// argued are rows that no run shows, and why they are there all the same.
+func argued(why string, rows []Rule) []Rule {
+	for i := range rows {
+		rows[i].Argued = true
+		if rows[i].Why == "" {
+			rows[i].Why = why
+		}
+	}
+	return rows
+}
+
+// ByRuntime says whether the language runtime makes a call, and so may make it
+// on any thread.
+func ByRuntime(name string) bool {
+	return slices.ContainsFunc(slices.Concat(memory, advice, naming, running), func(r Rule) bool { return r.Syscall == name })
+}
 
 func plain(why string, names ...string) []Rule {
 	rules := make([]Rule, len(names))
@@ -178,7 +210,9 @@ func each(name string, arg uint, why string, values ...uint64) []Rule {
 func Rules(r Role, o Options) []Rule {
 	all := roles[r].rules
 	if r == Process {
-		all = slices.Concat(all, roles[Tracer].rules, roles[Worker].rules)
+		for other := range numRoles - 1 {
+			all = slices.Concat(all, roles[other+1].rules)
+		}
 	}
 	if r == Process || r == Tracer {
 		if o.Kcapi {

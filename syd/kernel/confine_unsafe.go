@@ -48,6 +48,12 @@ func LoadFilter(program []byte, flags FilterFlags) error {
 // (PR_SET_NO_NEW_PRIVS); LoadFilter with AllThreads hands it on to all.
 func NoNewPrivileges() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
 
+// NameThread names the calling thread, as ps(1) shows it: at most 15 bytes count.
+func NameThread(name string) {
+	text := append([]byte(name), 0)
+	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&text[0])), 0, 0, 0) // it can't fail but for the pointer
+}
+
 // RuntimeEventFD is the eventfd by which the Go runtime wakes its poller, which
 // it opens with the first timer: here, at the latest. There is no other eventfd
 // that is close-on-exec yet: one that was inherited can't be.

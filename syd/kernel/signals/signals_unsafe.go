@@ -94,7 +94,7 @@ func Unblock(signals ...syscall.Signal) error {
 // Preconditions: a locked thread that doesn't block the signal.
 func (q *Queue) StopSelf(signal syscall.Signal) error {
 	if signal == syscall.SIGSTOP {
-		return unix.Kill(unix.Getpid(), signal)
+		return unix.Tgkill(unix.Getpid(), unix.Gettid(), signal)
 	}
 	// The kernel's struct sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
 	var ours, standard [4]uint64
