@@ -111,7 +111,7 @@ var _ = Describe("a status that nobody knows", func() {
 			Expect(result).To(SayLine("bent stops 1"))
 			Expect(result).To(ExitWith(127), "code %s status %s", status[0], status[1])
 		}
-	})
+	}, Requires("trace_undumpable"))
 
 	Spec("TRC-11.2", "is named with its raw number on stderr", func(ctx context.Context) {
 		for _, status := range odd {
@@ -120,7 +120,7 @@ var _ = Describe("a status that nobody knows", func() {
 			result := bent(ctx, []string{"wait-status", status[0], status[1], "2"}, Off, Fixture("fork", "born", "fork")...)
 			Expect(result.Stderr).To(Or(ContainSubstring("0x"+status[1]), ContainSubstring(strconv.FormatInt(raw, 10))))
 		}
-	})
+	}, Requires("trace_undumpable"))
 
 	Spec("TRC-11.3", "leaves no tracee alive, 1 s later", func(ctx context.Context) {
 		for _, skip := range []string{"3", "14", "33"} {
@@ -129,7 +129,7 @@ var _ = Describe("a status that nobody knows", func() {
 			Expect(result).To(ExitWith(127))
 			Expect(Within1s(ctx, func() bool { return len(runningIn(TempDir())) == 0 })).To(BeTrue())
 		}
-	})
+	}, Requires("trace_undumpable"))
 
 	Spec("TRC-11.4", "is never asked for: the end of a vfork is no event", func(ctx context.Context) {
 		result := bent(ctx, nil, Off, Fixture("fork", "vfork-order", "5")...)

@@ -92,7 +92,7 @@ var _ = Describe("the tracer", func() {
 			return strings.HasPrefix(string(call), strconv.Itoa(syscall.SYS_WAITID)+" ")
 		})
 		run.Kill()
-	})
+	}, Requires("trace_undumpable"))
 })
 
 var _ = Describe("a tracee that is killed while it is stopped", func() {

@@ -59,6 +59,9 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if err != nil {
 		return exitOf(err), err
 	}
+	if err := spawn.Early(); err != nil {
+		return exitOf(err), err
+	}
 	if o.Observe {
 		p = p.Observing()
 	}
@@ -75,6 +78,10 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	log := audit.New(o.LogFD, o.LogLevel, helpers.as(filter.Writer))
 	defer log.Close()
 	defer helpers.dismiss()
+	if !spawn.Scoped() {
+		log.Write(audit.Record{Level: audit.Info, Ctx: "confine", Op: "landlock",
+			Msg: "the kernel has no signal scopes (Linux 6.12): programs may signal and trace what runs as the same user, syd too"})
+	}
 	env, dropped := environment(os.Environ(), o.Env, p.AllowUnsafeEnv)
 	for _, name := range dropped {
 		log.Write(audit.Record{Level: audit.Notice, Ctx: "env", Op: "drop", Msg: name,
@@ -131,7 +138,7 @@ func Export(w io.Writer, o Options, name, format string) (Exit, error) {
 func Exports() (names, formats []string) { return filter.Names(), filter.Formats }
 
 func sandboxRules(p *policy.Policy) []filter.Rule {
-	return append(filter.Always[:len(filter.Always):len(filter.Always)], filter.Traced(trace.Traced(p)...)...)
+	return append(filter.Always[:len(filter.Always):len(filter.Always)], trace.Rules(p)...)
 }
 
 func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error) {
@@ -170,7 +177,7 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	}
 	tracer := trace.New(p, log, trace.Eldest{
 		PID: child.PID, PIDFD: child.PIDFD,
-		Executed: child.Executed, Stopped: m.eldestStopped, Continued: m.eldestContinued,
+		Executed: func() { executed(child) }, Stopped: m.eldestStopped, Continued: m.eldestContinued,
 	})
 	m.unused = tracer.Stop
 	helpers.as(filter.Monitor)(m.run)
@@ -193,6 +200,16 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		}
 	}
 	return Exit(status), nil
+}
+
+// executed: the child has left our memory, and no program has run yet. Up to
+// here it could not be hidden: to seize the child, or to follow a path of its, is
+// to look into the memory that it shares with us.
+func executed(child *spawn.Child) {
+	child.Executed()
+	if err := kernel.Undumpable(); err != nil {
+		panic(fmt.Sprintf("prctl PR_SET_DUMPABLE: %v", err))
+	}
 }
 
 func execFailure(err error) error {

@@ -39,7 +39,9 @@ var Table = []Capability{
 	{Name: "openat2", Linux: "5.6", Probe: call("openat2", unix.SYS_OPENAT2)},
 	{Name: "close_range", Linux: "5.9", Probe: call("close_range", unix.SYS_CLOSE_RANGE, 1, 0)},
 	{Name: "wait_killable_recv", Linux: "5.19", Probe: filterFlag("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1<<5|1<<3)},
+	{Name: "proc_fd_count", Linux: "6.2", Probe: procFDCount},
 	{Name: "pidfd_thread", Linux: "6.9", Probe: pidfdThread},
+	{Name: "landlock_scope_signal", Linux: "6.12", Optional: "CONFIG_SECURITY_LANDLOCK, enabled at boot", Probe: scopeSignal},
 
 	{Name: "root", Optional: "user ID 0", Probe: root},
 	{Name: "two_cpus", Optional: "two CPUs", Probe: twoCPUs},
@@ -50,6 +52,7 @@ var Table = []Capability{
 	{Name: "pid_max_namespace", Linux: "6.14", Optional: "the right to make user and PID namespaces",
 		Probe: fixture("fork", "namespace", "400", "fork", "tracer")},
 	{Name: "i386", Optional: "CONFIG_IA32_EMULATION on amd64", Probe: foreignABI},
+	{Name: "trace_undumpable", Optional: "CAP_SYS_PTRACE", Probe: fixture("reach", "undumpable")},
 	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
 	{Name: "core_files", Optional: "a plain core_pattern and RLIMIT_CORE", Probe: coreFiles},
 	{Name: "bash", Optional: "bash", Probe: program("bash")},
@@ -117,6 +120,25 @@ func pidfdThread() (bool, string) {
 	}
 	unix.Close(fd)
 	return true, "pidfd_open(PIDFD_THREAD): ok"
+}
+
+// procFDCount: stat(2) of /proc/PID/fd tells how many descriptors are open, to
+// those too who may not list them.
+func procFDCount() (bool, string) {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/self/fd", &st)
+	return err == nil && st.Size > 0, fmt.Sprintf("stat /proc/self/fd: size %d, %v", st.Size, err)
+}
+
+// scopeSignal makes a Landlock ruleset that scopes signals and enters no domain.
+func scopeSignal() (bool, string) {
+	attributes := struct{ fs, net, scoped uint64 }{scoped: 1 << 1} // LANDLOCK_SCOPE_SIGNAL
+	fd, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET,
+		uintptr(unsafe.Pointer(&attributes)), unsafe.Sizeof(attributes), 0)
+	if errno == 0 {
+		unix.Close(int(fd))
+	}
+	return errno == 0, "landlock_create_ruleset(LANDLOCK_SCOPE_SIGNAL): " + errnoText(errno)
 }
 
 func root() (bool, string) {

@@ -67,7 +67,6 @@ func (p *Plan) Enter() error {
 		name string
 		do   func() error
 	}{
-		{"no_new_privs", kernel.NoNewPrivileges},
 		{"capabilities", p.dropCapabilities},
 		{"process filter", func() error { return p.load(filter.Process, kernel.AllThreads) }},
 		{"tracer filter", func() error { return p.load(filter.Tracer, 0) }},

@@ -110,6 +110,8 @@ func (r Rule) compiled() (all []seccomp.ScmpCondition, err error) {
 		switch {
 		case c.Input != 0:
 			op, values = seccomp.CompareEqual, []uint64{c.Input.placeholder()}
+		case c.Differs:
+			op, values = seccomp.CompareNotEqual, []uint64{c.Value}
 		case c.Mask == ^uint64(0):
 			op, values = seccomp.CompareEqual, []uint64{c.Value}
 		}

@@ -122,6 +122,8 @@ func (c Condition) String() string {
 	switch {
 	case c.Input != 0:
 		return fmt.Sprintf("arg%d = %s", c.Arg, c.Input)
+	case c.Differs:
+		return fmt.Sprintf("arg%d ≠ %d", c.Arg, c.Value)
 	case c.Mask == ^uint64(0) && c.Value < 1<<16:
 		return fmt.Sprintf("arg%d = %d", c.Arg, c.Value)
 	case c.Mask == ^uint64(0):

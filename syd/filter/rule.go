@@ -26,13 +26,23 @@ const (
 // Condition compares one argument register, all 64 bits of it: argument & Mask
 // == Value. A mask says which bits the kernel looks at: for an int or unsigned
 // int argument the upper half of the register is the program's to fill as it
-// likes.
+// likes. With Differs it is the whole argument != Value, which such bits make
+// true once too often.
 type Condition struct {
 	Arg         uint
 	Mask, Value uint64
+	Differs     bool
 	// Input, if it is not 0, is what the whole register is to equal, in place of
 	// Mask and Value.
 	Input Input
+}
+
+// Holds evaluates the condition, which names no input, as the filter does.
+func (c Condition) Holds(args [6]uint64) bool {
+	if c.Differs {
+		return args[c.Arg] != c.Value
+	}
+	return args[c.Arg]&c.Mask == c.Value
 }
 
 // Rule is one row: for Syscall, when all Conditions hold, Effect.

@@ -28,7 +28,7 @@ var roles = [numRoles]struct {
 }{
 	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, threads, confining)},
 	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, descriptors,
-		naming, mappings, handlers, running, reading, tracing, asking, stops, answering)},
+		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops, answering)},
 	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
 	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
@@ -62,6 +62,7 @@ func (o Options) plain() bool {
 // Values of the kernel's headers.
 const (
 	protExec      = 0x4         // uapi asm-generic/mman-common.h: PROT_EXEC
+	setDumpable   = 4           // uapi linux/prctl.h: PR_SET_DUMPABLE
 	setName       = 15          // uapi linux/prctl.h: PR_SET_NAME
 	vmaName       = 0x53564d41  // uapi linux/prctl.h: PR_SET_VMA
 	execveCheck   = 0x10000     // uapi linux/fcntl.h: AT_EXECVE_CHECK, Linux 6.14
@@ -107,6 +108,10 @@ var (
 			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
 			Why:        "the collector names its memory, where the kernel has CONFIG_ANON_VMA_NAME"},
 	}
+	hiding = []Rule{
+		{Syscall: "prctl", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: setDumpable}, {Arg: 1, Mask: ^uint64(0)}},
+			Why: "not dumpable, once the eldest has left our memory"},
+	}
 	mappings = []Rule{
 		{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in; nobody calls it yet", Argued: true},
 	}
@@ -137,7 +142,9 @@ var (
 		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
 		{Syscall: "sched_setaffinity", Effect: Allow, Conditions: equals(0, 0), Why: "stays beside a busy tracee"},
 	})
-	asking = argued("the seed's rule; nobody calls it yet", []Rule{
+	// sparing is how a call is recognised that is aimed at the supervisor.
+	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")
+	asking  = argued("the seed's rule; nobody calls it yet", []Rule{
 		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
 		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
 		{Syscall: "getdents64", Effect: Allow, Guarded: true},

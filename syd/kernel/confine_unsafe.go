@@ -44,10 +44,6 @@ func LoadFilter(program []byte, flags FilterFlags) error {
 	return nil
 }
 
-// NoNewPrivileges keeps an exec of the calling thread from gaining any
-// (PR_SET_NO_NEW_PRIVS); LoadFilter with AllThreads hands it on to all.
-func NoNewPrivileges() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }
-
 // NameThread names the calling thread, as ps(1) shows it: at most 15 bytes count.
 func NameThread(name string) {
 	text := append([]byte(name), 0)

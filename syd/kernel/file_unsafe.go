@@ -208,7 +208,7 @@ type Status struct {
 	InnerTGID, InnerTID int
 	Blocked, Ignored    uint64 // SigBlk, SigIgn
 	Caught              uint64 // SigCgt
-	UID                 int    // effective
+	UID, RealUID        int    // effective, real
 }
 
 // ReadStatus reads /proc/tid/status.
@@ -231,6 +231,7 @@ func ReadStatus(tid int) (Status, error) {
 			s.TracerPID, _ = strconv.Atoi(value)
 		case "Uid":
 			if ids := strings.Fields(value); len(ids) > 1 {
+				s.RealUID, _ = strconv.Atoi(ids[0])
 				s.UID, _ = strconv.Atoi(ids[1])
 			}
 		case "SigBlk":

@@ -74,15 +74,20 @@ func TestTracedFollowsThePolicy(t *testing.T) {
 		if got := Traced(p); !slices.Equal(got, row.want) {
 			t.Errorf("%q: got %v, want %v", row.lines, got, row.want)
 		}
-		// Two ABIs have each call, and a stop finds exactly what was asked for.
-		rows := newNumbers(p)
-		if len(rows) != 2*len(row.want) {
-			t.Errorf("%q: %d numbers", row.lines, len(rows))
-		}
-		for key, r := range rows {
+		// Two ABIs have each call, and a stop finds exactly what was asked for,
+		// beside the calls that are always traced.
+		judged := 0
+		for key, r := range newNumbers(p) {
+			if r.when != nil {
+				continue
+			}
+			judged++
 			if !slices.Contains(row.want, r.name) {
 				t.Errorf("%q: %+v leads to %s", row.lines, key, r.name)
 			}
+		}
+		if judged != 2*len(row.want) {
+			t.Errorf("%q: %d numbers", row.lines, judged)
 		}
 	}
 	p, _ := policy.Parse(nil)

@@ -59,11 +59,29 @@ var steps = map[C.int32_t]string{
 	C.STEP_PARENT:       "parent check",
 	C.STEP_SIGACTION:    "rt_sigaction",
 	C.STEP_RLIMIT:       "prlimit RLIMIT_NOFILE",
+	C.STEP_CORE:         "prlimit RLIMIT_CORE",
 	C.STEP_NO_NEW_PRIVS: "prctl PR_SET_NO_NEW_PRIVS",
+	C.STEP_RULESET:      "landlock_create_ruleset",
+	C.STEP_DOMAIN:       "landlock_restrict_self",
 	C.STEP_SECCOMP:      "seccomp",
 	C.STEP_SIGMASK:      "rt_sigprocmask",
 	C.STEP_EXEC:         StepExec,
 }
+
+// Early is what failed of the steps that this process took before the Go runtime
+// ran, each for all of its threads: no_new_privs, a soft RLIMIT_CORE of 0, and a
+// Landlock domain. No sandbox may be started then.
+func Early() error {
+	if f := C.spawn_early.failure; f.step != C.STEP_NONE {
+		return &StepError{steps[f.step], syscall.Errno(f.error)}
+	}
+	return nil
+}
+
+// Scoped reports whether the kernel has Landlock's signal scopes (ABI 6, Linux
+// 6.12). This process is in a domain then and the child in one below, from where
+// it can neither signal nor trace anything above.
+func Scoped() bool { return C.spawn_early.scoped != 0 }
 
 // InheritedMask is the signal mask that this process was given at exec, before
 // the Go runtime changed it (bit n-1 is signal n).
@@ -82,8 +100,8 @@ func QuietSIGCHLD() {
 func Strerror(e syscall.Errno) string { return C.GoString(C.strerror(C.int(e))) }
 
 // Prepare clones the child and returns once it is set up and waits to be
-// released. It will see the mask, ignored signals and descriptor limit that
-// this process was itself started with.
+// released. It will see the mask, ignored signals and limits that this process
+// was itself started with.
 //
 // Preconditions: tracer thread (until it is seized the child dies with it); no
 // other start under way.

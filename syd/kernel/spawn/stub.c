@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _GNU_SOURCE
+#include "early.h"
 #include "stub.h"
 
 #include <errno.h>
@@ -19,80 +20,6 @@
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
-
-struct spawn_inherited spawn_inherited;
-
-/* struct sigaction as the kernel has it (asm/signal.h). */
-struct kernel_sigaction {
-	void (*handler)(int);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
-enum { NSIG_KERNEL = 64, SIGSET_BYTES = 8 };
-
-static uint64_t bit(int signal)
-{
-	return UINT64_C(1) << (signal - 1);
-}
-
-/*
- * A system call that touches no thread-local storage: the child shares the
- * tracer thread's, and with it errno. Returns -errno.
- */
-static long raw(long number, long a, long b, long c, long d)
-{
-#if defined(__x86_64__)
-	long ret;
-	register long r10 __asm__("r10") = d;
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-			 : "rcx", "r11", "memory");
-	return ret;
-#elif defined(__aarch64__)
-	register long x8 __asm__("x8") = number;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-	return x0;
-#else
-#error "no raw system call for this architecture"
-#endif
-}
-
-/*
- * Runs before the Go runtime, which installs its handlers, raises the soft
- * RLIMIT_NOFILE and copies the mask to every thread it starts. The signals that
- * the supervisor acts on wait from here on until its monitor takes them; the
- * runtime unblocks those that end it (SIGHUP, SIGINT, SIGQUIT, SIGTERM).
- */
-__attribute__((constructor)) static void remember(void)
-{
-	static const int handled[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-				      SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGPIPE};
-	for (int s = 1; s <= NSIG_KERNEL; s++) {
-		struct kernel_sigaction old = {0};
-		if (raw(SYS_rt_sigaction, s, 0, (long)&old, SIGSET_BYTES) == 0 &&
-		    old.handler == SIG_IGN)
-			spawn_inherited.ignored |= bit(s);
-	}
-	uint64_t block = 0;
-	for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
-		block |= bit(handled[i]);
-	raw(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&spawn_inherited.mask, SIGSET_BYTES);
-	for (int fd = 0; fd <= 2; fd++)
-		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
-			spawn_inherited.closed_stdio |= 1U << fd;
-	struct rlimit limit;
-	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0) {
-		spawn_inherited.nofile_soft = limit.rlim_cur;
-		spawn_inherited.nofile_hard = limit.rlim_max;
-	}
-}
 
 /* One start at a time: the tracer thread makes it and waits for it. */
 static struct {
@@ -167,7 +94,12 @@ static int child_main(void *unused)
 	reset_signals();
 	struct rlimit limit = {spawn_inherited.nofile_soft, spawn_inherited.nofile_hard};
 	check(STEP_RLIMIT, raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0));
-	check(STEP_NO_NEW_PRIVS, raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0));
+	struct rlimit core = {spawn_inherited.core_soft, spawn_inherited.core_hard};
+	check(STEP_CORE, raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&core, 0));
+	if (spawn_early.scoped) {
+		struct spawn_failure failure = enter_domain();
+		check((enum spawn_step)failure.step, -failure.error);
+	}
 	start.child->listener = load_filter();
 
 	__atomic_store_n(&start.alive, 2, __ATOMIC_SEQ_CST);

@@ -17,6 +17,8 @@ struct spawn_inherited {
 	uint64_t ignored;     /* signals whose action was SIG_IGN */
 	uint64_t nofile_soft; /* RLIMIT_NOFILE */
 	uint64_t nofile_hard;
+	uint64_t core_soft; /* RLIMIT_CORE */
+	uint64_t core_hard;
 	uint32_t closed_stdio; /* bit n: descriptor n, of 0 to 2, was not open */
 };
 extern struct spawn_inherited spawn_inherited;
@@ -29,7 +31,10 @@ enum spawn_step {
 	STEP_PARENT,
 	STEP_SIGACTION,
 	STEP_RLIMIT,
+	STEP_CORE,
 	STEP_NO_NEW_PRIVS,
+	STEP_RULESET,
+	STEP_DOMAIN,
 	STEP_SECCOMP,
 	STEP_SIGMASK,
 	STEP_EXEC,
@@ -39,6 +44,13 @@ struct spawn_failure {
 	int32_t step;
 	int32_t error;
 };
+
+/* What the process did to itself before the Go runtime ran. */
+struct spawn_early {
+	struct spawn_failure failure; /* STEP_NONE: nothing failed */
+	int32_t scoped;               /* 1: the kernel has Landlock's signal scopes */
+};
+extern struct spawn_early spawn_early;
 
 struct spawn_request {
 	const char *path;

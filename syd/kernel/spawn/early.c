@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What has to be done while the process is one thread: the Go runtime starts
+ * others before any line of Go, and a step that is per thread would miss them.
+ */
+#define _GNU_SOURCE
+#include "early.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+struct spawn_inherited spawn_inherited;
+struct spawn_early spawn_early;
+
+/* uapi linux/landlock.h as of ABI 6, Linux 6.12; older headers have less. */
+struct landlock_attributes {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net;
+	uint64_t scoped;
+};
+enum { LANDLOCK_VERSION = 1 << 0, LANDLOCK_SIGNAL = 1 << 1, LANDLOCK_SIGNAL_ABI = 6 };
+
+/*
+ * Before the Go runtime, which installs its handlers, raises the soft
+ * RLIMIT_NOFILE and copies the mask to every thread it starts. The signals that
+ * the supervisor acts on wait from here on until its monitor takes them; the
+ * runtime unblocks those that end it (SIGHUP, SIGINT, SIGQUIT, SIGTERM).
+ */
+static void remember(void)
+{
+	static const int handled[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
+				      SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGPIPE};
+	for (int s = 1; s <= NSIG_KERNEL; s++) {
+		struct kernel_sigaction old = {0};
+		if (raw(SYS_rt_sigaction, s, 0, (long)&old, SIGSET_BYTES) == 0 &&
+		    old.handler == SIG_IGN)
+			spawn_inherited.ignored |= bit(s);
+	}
+	uint64_t block = 0;
+	for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+		block |= bit(handled[i]);
+	raw(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&spawn_inherited.mask, SIGSET_BYTES);
+	for (int fd = 0; fd <= 2; fd++)
+		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
+			spawn_inherited.closed_stdio |= 1U << fd;
+	struct rlimit limit;
+	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0) {
+		spawn_inherited.nofile_soft = limit.rlim_cur;
+		spawn_inherited.nofile_hard = limit.rlim_max;
+	}
+	if (raw(SYS_prlimit64, 0, RLIMIT_CORE, 0, (long)&limit) == 0) {
+		spawn_inherited.core_soft = limit.rlim_cur;
+		spawn_inherited.core_hard = limit.rlim_max;
+	}
+}
+
+/*
+ * No access to files or the network is handled: every program of the sandbox
+ * lives in a domain below ours, and what ours denied would be denied to them.
+ * It takes one of 16 layers that Landlock can nest (landlock(7)).
+ */
+struct spawn_failure enter_domain(void)
+{
+	static const struct landlock_attributes attributes = {.scoped = LANDLOCK_SIGNAL};
+	long fd = raw(SYS_landlock_create_ruleset, (long)&attributes, sizeof attributes, 0, 0);
+	if (fd < 0)
+		return (struct spawn_failure){STEP_RULESET, (int32_t)-fd};
+	long result = raw(SYS_landlock_restrict_self, fd, 0, 0, 0);
+	raw(SYS_close, fd, 0, 0, 0);
+	if (result < 0)
+		return (struct spawn_failure){STEP_DOMAIN, (int32_t)-result};
+	return (struct spawn_failure){0};
+}
+
+/*
+ * The supervisor's own domain, where the kernel has signal scopes. ENOSYS: it
+ * has no Landlock; EOPNOTSUPP: Landlock was not enabled at boot.
+ */
+static struct spawn_failure confine(void)
+{
+	long abi = raw(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_VERSION, 0);
+	if (abi == -ENOSYS || abi == -EOPNOTSUPP || (abi >= 0 && abi < LANDLOCK_SIGNAL_ABI))
+		return (struct spawn_failure){0};
+	if (abi < 0)
+		return (struct spawn_failure){STEP_RULESET, (int32_t)-abi};
+	spawn_early.scoped = 1;
+	return enter_domain();
+}
+
+/* A step that fails is told when a sandbox is asked for, and ends the start. */
+__attribute__((constructor)) static void early(void)
+{
+	remember();
+	long result = raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
+	if (result < 0) {
+		spawn_early.failure = (struct spawn_failure){STEP_NO_NEW_PRIVS, (int32_t)-result};
+		return;
+	}
+	/* The hard limit stays: without privileges the child couldn't have it back. */
+	struct rlimit core = {0, spawn_inherited.core_hard};
+	result = raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&core, 0);
+	if (result < 0) {
+		spawn_early.failure = (struct spawn_failure){STEP_CORE, (int32_t)-result};
+		return;
+	}
+	spawn_early.failure = confine();
+}

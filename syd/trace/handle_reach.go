@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"syscall"
+
+	"syd/syd/filter"
+	"syd/syd/kernel"
+)
+
+// A call that names a process by its number reaches the supervisor like any
+// other of the same user. Signals, ptrace and all that asks the same permission
+// end at its Landlock domain; the calls here ask for the user ID only, or, as
+// root, for nothing. The numbers are judged as they stand in the registers of
+// the stopped caller: nobody can change them any more.
+
+// named are calls whose argument arg is the number of a thread; 0 is the caller.
+func named(arg uint) []filter.Condition { return []filter.Condition{{Arg: arg, Differs: true}} }
+
+// whoever are calls whose first argument says what the second is the number of:
+// process has it name one thread, which is the caller for 0.
+func whoever(process uint64) []filter.Condition {
+	return []filter.Condition{{Arg: 0, Value: process, Differs: true}, {Arg: 1, Differs: true}}
+}
+
+// What setpriority(2) takes numbers of (uapi linux/resource.h); those of
+// ioprio_set(2) are higher by ioprioBase (uapi linux/ioprio.h).
+const (
+	prioProcess = 0
+	prioGroup   = 1
+	prioUser    = 2
+	ioprioBase  = 1
+)
+
+// perfCgroup has perf_event_open(2) take its pid for a descriptor.
+const perfCgroup = 1 << 2
+
+func enterNamed(t *Tracer, c call) resume { return t.spare(c, int(int32(c.info.Args[0]))) }
+
+// enterPerf: CAP_PERFMON takes the place of the ptrace check.
+func enterPerf(t *Tracer, c call) resume {
+	if c.info.Args[4]&perfCgroup != 0 {
+		return cont
+	}
+	return t.spare(c, int(int32(c.info.Args[1])))
+}
+
+func enterSetpriority(t *Tracer, c call) resume { return t.spareAll(c, int(int32(c.info.Args[0]))) }
+func enterIoprioSet(t *Tracer, c call) resume {
+	return t.spareAll(c, int(int32(c.info.Args[0]))-ioprioBase)
+}
+
+// spare lets the call go on unless target is a thread of ours, which is not to
+// be there for the caller.
+func (t *Tracer) spare(c call, target int) resume {
+	if kernel.Ours(target) && numbersAsOurs(c.TID) {
+		return t.skip(c, syscall.ESRCH)
+	}
+	return cont
+}
+
+// spareAll does so for a call that may mean all threads of a group or user. It is
+// denied as a whole if we are among them: it would re-nice the supervisor.
+func (t *Tracer) spareAll(c call, which int) resume {
+	who := int(int32(c.info.Args[1]))
+	reached := false
+	switch which {
+	case prioProcess:
+		return t.spare(c, who)
+	case prioGroup:
+		reached = t.groupIsOurs(c.TID, who)
+	case prioUser:
+		reached = numbersAsOurs(c.TID) && userIsOurs(c.TID, who)
+	}
+	if reached {
+		return t.skip(c, syscall.EACCES)
+	}
+	return cont
+}
+
+// groupIsOurs: 0 is the caller's own, which has a number in the caller's PID
+// namespace or not.
+func (t *Tracer) groupIsOurs(tid, group int) bool {
+	ours, err := kernel.GroupOf(0)
+	if err != nil {
+		return true
+	}
+	if group != 0 {
+		return group == ours && numbersAsOurs(tid)
+	}
+	own, err := kernel.GroupOf(tid)
+	return err != nil || own == ours
+}
+
+// userIsOurs: 0 is the caller's real user, other numbers are those of its user
+// namespace, of which we know no map.
+func userIsOurs(tid, user int) bool {
+	if user != 0 {
+		return user == kernel.User() || !kernel.OurUsers(tid)
+	}
+	status, err := kernel.ReadStatus(tid)
+	return err != nil || status.RealUID == kernel.User()
+}
+
+// numbersAsOurs: tid sees us, for it is in our PID namespace. In one below no
+// number is ours, and no call by user finds us (kernel/sys.c: task_pid_vnr).
+func numbersAsOurs(tid int) bool {
+	status, err := kernel.ReadStatus(tid)
+	return err != nil || status.InnerTID == tid
+}
