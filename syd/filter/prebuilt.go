@@ -4,13 +4,15 @@ package filter
 
 import (
 	"embed"
+	"fmt"
+	"hash/fnv"
 	"runtime"
 )
 
 // To compile a filter takes libseccomp longer than everything else of a start
 // taken together: those of the usual options are made beforehand, by
 //
-//	go test ./syd/filter -run Prebuilt -update
+//	go test ./syd/filter ./syd -run Prebuilt -update
 //
 //go:embed zz_*.bpf
 var files embed.FS
@@ -29,3 +31,13 @@ func prebuilt(r Role, o Options) []byte {
 }
 
 func prebuiltName(r Role) string { return "zz_" + r.String() + "_" + runtime.GOARCH + ".bpf" }
+
+// PrebuiltSandbox is the file that a prebuilt filter of these rules is in, if
+// there is one: it is named after what the rules say.
+func PrebuiltSandbox(rules []Rule) string {
+	sum := fnv.New64a()
+	for _, r := range rules {
+		fmt.Fprint(sum, r.Syscall, r.Effect, uint(r.Errno), r.Conditions, ";")
+	}
+	return fmt.Sprintf("zz_sandbox_%016x_%s.bpf", sum.Sum64(), runtime.GOARCH)
+}

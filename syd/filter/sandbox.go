@@ -34,6 +34,14 @@ func Traced(syscalls ...string) []Rule {
 	return rules
 }
 
-// Sandbox compiles the tracees' filter: rules, everything else allowed. The
-// bytes are struct sock_filter entries for seccomp(2).
-func Sandbox(rules []Rule) ([]byte, error) { return assemble(sandboxKind, rules, exportBPF) }
+// Sandbox is the tracees' filter: rules, everything else allowed. The bytes are
+// struct sock_filter entries for seccomp(2).
+func Sandbox(rules []Rule) ([]byte, error) {
+	if program, err := files.ReadFile(PrebuiltSandbox(rules)); err == nil {
+		return program, nil
+	}
+	return CompileSandbox(rules)
+}
+
+// CompileSandbox is Sandbox without those that were made beforehand.
+func CompileSandbox(rules []Rule) ([]byte, error) { return assemble(sandboxKind, rules, exportBPF) }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package syd
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"syd/syd/filter"
+	"syd/syd/policy"
+)
+
+var update = flag.Bool("update", false, "write the prebuilt sandbox filters anew")
+
+// The filters of the policies that most sandboxes have.
+func TestPrebuiltSandboxes(t *testing.T) {
+	const dir = "filter"
+	if *update {
+		old, _ := filepath.Glob(filepath.Join(dir, "zz_sandbox_*"))
+		for _, name := range old {
+			os.Remove(name)
+		}
+	}
+	for _, text := range []string{"sandbox/exec,chdir:off", "sandbox/exec,chdir:on", "sandbox/chdir:off"} {
+		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := sandboxRules(p)
+		compiled, err := filter.CompileSandbox(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, filter.PrebuiltSandbox(rules))
+		if *update {
+			if err := os.WriteFile(name, compiled, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if prebuilt, err := os.ReadFile(name); err != nil || !bytes.Equal(prebuilt, compiled) {
+			t.Errorf("%s: %s is not what its rules compile to (%v): go test ./syd/filter ./syd -run Prebuilt -update", text, name, err)
+		}
+	}
+}
