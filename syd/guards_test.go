@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package syd
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"syd/syd/kernel"
+)
+
+// unguarded are functions that make a guarded call without its cookies, or may.
+var unguarded = map[string][]string{
+	"unix": {"Open", "Openat", "Openat2", "Close", "CloseRange", "Write", "Pwrite", "Writev", "PidfdOpen", "PidfdGetfd", "PidfdSendSignal",
+		"Faccessat2", "Getdents", "ReadDirent", "Execveat", "Socket", "Bind", "Accept4", "Sendfile", "Sendmsg", "Recvmsg",
+		"PtraceAttach", "PtraceSeize", "PtraceCont", "PtraceSyscall", "PtraceGetRegs", "PtraceSetRegs", "PtracePeekData", "PtracePokeData"},
+	"os": {"Open", "OpenFile", "Create", "ReadFile", "WriteFile", "ReadDir", "OpenRoot", "NewProcess", "FindProcess", "StartProcess"},
+}
+
+// TestGuardedCallsHaveOneWay: each guarded call is made in one place, and nobody
+// makes it through a library.
+func TestGuardedCallsHaveOneWay(t *testing.T) {
+	numbers := map[string][]string{} // SYS_ constants, by where they stand
+	inspect := func(set *token.FileSet, n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		pkg, ok := s.X.(*ast.Ident)
+		if !ok {
+			return true
+		}
+		at := set.Position(s.Pos()).String()
+		library := pkg.Name
+		if library == "syscall" {
+			library = "unix"
+		}
+		if slices.Contains(unguarded[library], s.Sel.Name) {
+			t.Errorf("%s: %s.%s makes a guarded call without cookies", at, pkg.Name, s.Sel.Name)
+		}
+		if name, ok := strings.CutPrefix(s.Sel.Name, "SYS_"); ok {
+			numbers[strings.ToLower(name)] = append(numbers[strings.ToLower(name)], at)
+		}
+		return true
+	}
+	files := 0
+	for _, top := range []string{".", "../cmd/syd"} {
+		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files++
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			if err == nil {
+				ast.Inspect(file, func(n ast.Node) bool { return inspect(set, n) })
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 20 {
+		t.Fatalf("only %d files were looked at", files)
+	}
+	for name, places := range numbers {
+		guarded := false
+		kernel.Registers(name, func(uint, int) { guarded = true })
+		switch {
+		case !guarded:
+		case name == "ptrace" && len(places) == 2: // by value and by pointer, side by side
+		case name == "seccomp" && len(places) == 2: // the question of --check
+		case len(places) != 1:
+			t.Errorf("%s is made in %q", name, places)
+		}
+	}
+	for _, name := range []string{"openat2", "close", "write", "ptrace", "pidfd_send_signal", "seccomp", "rt_sigaction"} {
+		if len(numbers[name]) == 0 {
+			t.Errorf("%s: nobody makes it", name)
+		}
+	}
+}
