@@ -73,4 +73,6 @@ var Clauses = []Clause{
 	{"CAC-01", Must, Seed, "With PIDs recycled no decision is taken from a dead process's entry."},
 	{"CAC-02", Must, Ours, "After 100,000 short-lived processes the supervisor holds no more memory or descriptors than after 1,000."},
 	{"CAC-03", Must, Seed, "When a process goes, the entries of all its threads go."},
+
+	{"CKE-05", Must, Ours, "The language runtime makes no guarded call from the tracer thread; collections, timers, new threads under load never kill it."},
 }
