@@ -6,8 +6,10 @@
 // # Pipeline
 //
 //	waitid ──► wait.go: Event ──► dispatch.go: handlers[kind] ──► resume ──► ptrace
-//	                                       │
-//	                        policy.Decide ─┴─ kernel.View.Resolve
+//	                                       │    ▲
+//	                              question ▼    │ answer (ask.go)
+//	pool.go: workers ──► policy.Decide, kernel.View.Resolve, memory of tracees
+//
 //	signalfd ──► monitor.go: forward to the eldest, stop with it
 //	notify fd ─► monitor.go: no filter user left: the loop may leave
 //	records ───► audit: queue, JSON lines
@@ -23,12 +25,19 @@
 //   - The main thread, locked in init, is the tracer thread: it clones, seizes,
 //     waits and makes every ptrace request. Its end is the end of all tracees
 //     (PTRACE_O_EXITKILL).
+//     It never waits for a page or a file system that a tracee may have in its
+//     hands: it reads no memory of tracees and resolves no path.
+//   - trace's workers: as many as have been needed at once. They answer the tracer's
+//     questions and share no state with it. One that gets no answer itself is
+//     abandoned, and the process that it serves killed.
+//   - trace's watchdog: started when an answer is slow, ticks while one is.
 //   - monitor: one goroutine in poll(2).
 //   - audit writer: started by the first record.
 //
 // Every goroutine is started by supervise, whose recover ends the sandbox; a
-// test enforces that too. There are no locks: the tracer's state belongs to its
-// thread, the others reach it by atomics and an eventfd.
+// test enforces that too. The tracer's state belongs to its thread, which takes no
+// lock; the others reach it by atomics, a futex and a signal that ends its wait,
+// and the monitor by an eventfd.
 //
 // # Glossary
 //

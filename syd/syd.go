@@ -175,10 +175,14 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		return exitOf(err), err
 	}
-	tracer := trace.New(p, log, trace.Eldest{
+	tracer, err := trace.New(p, log, trace.Eldest{
 		PID: child.PID, PIDFD: child.PIDFD,
 		Executed: func() { executed(child) }, Stopped: m.eldestStopped, Continued: m.eldestContinued,
-	})
+	}, helpers.as(filter.Worker))
+	if err != nil {
+		kernel.Kill(child.PID, syscall.SIGKILL)
+		return exitOf(err), err
+	}
 	m.unused = tracer.Stop
 	helpers.as(filter.Monitor)(m.run)
 	defer m.stop()

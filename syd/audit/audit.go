@@ -81,6 +81,7 @@ type Log struct {
 	level   Level
 	id      string
 	queue   chan Record
+	ending  chan struct{}
 	done    chan struct{}
 	started atomic.Bool
 	dropped atomic.Int64
@@ -93,8 +94,7 @@ func New(fd int, level Level, start func(func())) *Log {
 	return &Log{
 		fd: fd, level: level, start: start,
 		id:    fmt.Sprintf("%x", time.Now().UnixNano()),
-		queue: make(chan Record, queueLength),
-		done:  make(chan struct{}),
+		queue: make(chan Record, queueLength), ending: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
@@ -118,9 +118,9 @@ func (l *Log) Write(r Record) {
 	}
 }
 
-// Close writes what is queued, for at most a second. No Write may follow.
+// Close writes what is queued, for at most a second. A later Write is lost.
 func (l *Log) Close() {
-	close(l.queue)
+	close(l.ending)
 	if !l.started.Load() {
 		return
 	}
@@ -132,11 +132,27 @@ func (l *Log) Close() {
 
 func (l *Log) run() {
 	defer close(l.done)
-	for r := range l.queue {
-		l.line(r)
+	for l.next() {
 	}
 	if n := l.dropped.Load(); n > 0 {
 		l.line(Record{ID: l.id, Ctx: "audit", Op: "drop", Msg: fmt.Sprintf("%d records dropped: slow reader", n)})
+	}
+}
+
+// next writes the next record; false: there is none, nor will there be.
+func (l *Log) next() bool {
+	select {
+	case r := <-l.queue:
+		l.line(r)
+		return true
+	case <-l.ending:
+	}
+	select {
+	case r := <-l.queue:
+		l.line(r)
+		return true
+	default:
+		return false
 	}
 }
 

@@ -65,9 +65,10 @@ func Drain(fd int) {
 	unix.Read(fd, count[:])
 }
 
-// Close closes fd.
+// Close closes fd. It may sleep: the close of a file on FUSE waits for the
+// server (fs/fuse/file.c, fuse_flush).
 func Close(fd int) {
-	syscall.RawSyscall6(unix.SYS_CLOSE, uintptr(fd), GuardClose.at(1), GuardClose.at(2), GuardClose.at(3),
+	syscall.Syscall6(unix.SYS_CLOSE, uintptr(fd), GuardClose.at(1), GuardClose.at(2), GuardClose.at(3),
 		GuardClose.at(4), GuardClose.at(5))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"syd/syd/audit"
 	"syd/syd/kernel"
+	"syd/syd/kernel/signals"
 	"syd/syd/policy"
 )
 
@@ -83,15 +84,14 @@ type Eldest struct {
 
 // Tracer owns the tracees. All its methods but Stop run on the tracer thread.
 type Tracer struct {
-	policy    *policy.Policy
-	log       *audit.Log
+	judge
+	pool      pool
 	rows      numbers
 	cache     *cache
 	recent    recent
 	placement placement
 	// forbidden are directories that a raced chdir got to.
-	forbidden map[kernel.Identity]bool
-	guard     *segvGuard
+	forbidden []kernel.Identity
 	eldest    Eldest
 
 	executed bool // the eldest runs its program
@@ -103,11 +103,26 @@ type Tracer struct {
 	shouldExit atomic.Bool
 }
 
+// Workers are how the threads beside the tracer thread come to be.
+type Workers struct {
+	// Start runs a function in a goroutine.
+	Start func(func())
+	// Enter is called first on each of their OS threads; nil: nothing is.
+	Enter func()
+}
+
 // New makes the tracer of a sandbox whose eldest is seized and not yet released.
-func New(p *policy.Policy, log *audit.Log, eldest Eldest) *Tracer {
-	t := &Tracer{policy: p, log: log, rows: newNumbers(p), cache: newCache(), guard: newSegvGuard(p.SegvGuard), eldest: eldest}
+func New(p *policy.Policy, log *audit.Log, eldest Eldest, w Workers) (*Tracer, error) {
+	if err := signals.Interruptible(); err != nil {
+		return nil, fmt.Errorf("sigaction: %w", err)
+	}
+	t := &Tracer{
+		judge: judge{policy: p, log: log, guard: newSegvGuard(p.SegvGuard)},
+		pool:  pool{start: w.Start, enter: w.Enter, tracer: kernel.ThreadID()},
+		rows:  newNumbers(p), cache: newCache(), eldest: eldest,
+	}
 	t.cache.join(t.cache.task(eldest.PID), eldest.PID)
-	return t
+	return t, nil
 }
 
 // Stop asks the loop to leave after the status that it handles next: no tracee
@@ -147,22 +162,22 @@ func (t *Tracer) done() bool {
 	return t.shouldExit.Load() || t.left || t.known && !t.policy.ExitWaitAll
 }
 
-// loop is the whole life of the sandbox: status, event, decision, action.
+// loop is the whole life of the sandbox: status, event, decision, action. The
+// decisions that workers make follow in settle.
 func (t *Tracer) loop(done func() bool) error {
 	for {
 		info, err := t.wait()
 		switch err {
 		case nil:
+			event := decode(info)
+			t.resume(event, t.handle(event))
 		case syscall.EINTR, syscall.EAGAIN:
-			continue
 		case syscall.ECHILD:
 			return nil
 		default:
 			return fmt.Errorf("waitid: %w", err)
 		}
-		t.placement.note(info.PID)
-		event := decode(info)
-		t.resume(event, handlers[event.Kind](t, event))
+		t.settle()
 		if t.fatal != nil {
 			return t.fatal
 		}
@@ -170,6 +185,14 @@ func (t *Tracer) loop(done func() bool) error {
 			return nil
 		}
 	}
+}
+
+func (t *Tracer) handle(e Event) resume {
+	t.placement.note(e.TID)
+	if !t.mayCome(e) {
+		return t.fault(e, "waitid", errors.New("its stop isn't over"))
+	}
+	return handlers[e.Kind](t, e)
 }
 
 // resume carries out what a handler decided. ESRCH is silent: the task was
@@ -232,13 +255,13 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 func (t *Tracer) handleOtherStop(e Event) resume {
 	t.cache.fresh(e.TID)
 	t.cache.task(e.TID)
-	if t.inForbidden(e.TID) {
-		return kill
-	}
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
 	}
-	return cont
+	if len(t.forbidden) == 0 {
+		return cont
+	}
+	return t.ask(e, t.inForbidden(e.TID, cont), answer{resume: kill})
 }
 
 // leave ends the sandbox with status, whatever becomes of the eldest.

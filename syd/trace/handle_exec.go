@@ -4,6 +4,7 @@ package trace
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"syscall"
 
@@ -37,50 +38,55 @@ func enterExecveat(t *Tracer, c call) resume {
 	}, c.info.Args[1])
 }
 
-// enterExec checks the file and, of a script, each interpreter in turn. The
-// kernel resolves the path again: handleExec judges what it came to.
 func (t *Tracer) enterExec(c call, lookup kernel.Lookup, pathAddr uint64) resume {
+	j := t.judge
+	return t.ask(c.Event, func() answer { return j.exec(c, lookup, pathAddr) }, denied)
+}
+
+// exec checks the file and, of a script, each interpreter in turn. The kernel
+// resolves the path again: image judges what it came to.
+func (j judge) exec(c call, lookup kernel.Lookup, pathAddr uint64) answer {
 	path, err := kernel.ReadString(c.TID, pathAddr, kernel.PathMax)
 	if err != nil {
-		return t.fail(c, err)
+		return fail(err)
 	}
 	view := kernel.View{TID: c.TID}
 	for depth := 0; ; depth++ {
 		if depth > scriptDepth {
-			return t.skip(c, syscall.ELOOP)
+			return answer{resume: cont, errno: syscall.ELOOP}
 		}
-		interpreter, r, granted := t.checkImage(c, view, path, lookup)
+		interpreter, a, granted := j.file(c, view, path, lookup)
 		if !granted || interpreter == "" {
-			return r
+			return a
 		}
 		path, lookup = interpreter, kernel.Lookup{DirFD: kernel.AtFDCWD}
 	}
 }
 
-// checkImage judges one file of an exec and returns the interpreter that it
-// names, if it is a script.
-func (t *Tracer) checkImage(c call, view kernel.View, path string, lookup kernel.Lookup) (interpreter string, r resume, granted bool) {
+// file judges one file of an exec and returns the interpreter that it names, if
+// it is a script.
+func (j judge) file(c call, view kernel.View, path string, lookup kernel.Lookup) (interpreter string, a answer, granted bool) {
 	o, err := view.Resolve(path, lookup)
 	if err != nil {
-		return "", t.fail(c, err), false
+		return "", fail(err), false
 	}
 	defer o.Close()
-	if r, granted := t.judge(c, o); !granted {
-		return "", r, false
+	if a, granted = j.object(c, o); !granted {
+		return "", a, false
 	}
-	if t.guard.suspended(o.Path) {
-		t.recordSuspended(c, o)
-		return "", t.skip(c, syscall.EACCES), false
+	if j.guard.suspended(o.Path) {
+		j.recordSuspended(c, o)
+		return "", denied, false
 	}
 	if !o.IsRegular() {
-		return "", cont, true // the kernel refuses it, with the errno that fits
+		return "", a, true // the kernel refuses it, with the errno that fits
 	}
 	head := make([]byte, scriptHead)
 	n, err := o.ReadHead(head)
 	if err != nil {
-		return "", t.skip(c, syscall.EACCES), false // can't be checked
+		return "", denied, false // can't be checked
 	}
-	return interpreterOf(head[:n]), cont, true
+	return interpreterOf(head[:n]), a, true
 }
 
 // interpreterOf is the path after `#!`, as fs/binfmt_script.c reads it; empty
@@ -105,9 +111,8 @@ func interpreterOf(head []byte) string {
 	return name
 }
 
-// handleExec looks at the image that really runs, by the file's identity,
-// before its first instruction. What the entry check allowed is allowed here;
-// anything else won a race against it.
+// handleExec has the image looked at that really runs, before its first
+// instruction.
 func (t *Tracer) handleExec(e Event) resume {
 	former, r, ok := t.eventMessage(e)
 	if !ok {
@@ -124,24 +129,31 @@ func (t *Tracer) handleExec(e Event) resume {
 	if !t.policy.Enabled(policy.Exec) {
 		return cont
 	}
-	image, err := kernel.Executable(e.TID)
-	switch {
-	case err == syscall.ESRCH, err == syscall.ENOENT:
-		return kill // dying, or without an image: nothing to run unjudged
-	case err != nil:
-		return t.fault(e, "/proc/PID/exe", err)
-	}
-	defer image.Close()
-	action := t.policy.Decide(policy.Request{Category: policy.Exec, Path: image.Path, Unnamed: image.Deleted})
-	if action.Allows() && !t.guard.suspended(image.Path) {
-		return cont // a warning was written at entry
-	}
-	t.record(e.TID, policy.Kill, policy.Exec, "exec", image)
-	return kill
+	j := t.judge
+	return t.ask(e, func() answer { return j.image(e.TID) }, answer{resume: kill})
 }
 
-func (t *Tracer) recordSuspended(c call, o kernel.Object) {
-	t.log.Write(audit.Record{
+// image judges what runs by the file's identity. What the entry check allowed is
+// allowed here; anything else won a race against it.
+func (j judge) image(tid int) answer {
+	image, err := kernel.Executable(tid)
+	switch {
+	case err == syscall.ESRCH, err == syscall.ENOENT:
+		return answer{resume: kill} // dying, or without an image: nothing to run unjudged
+	case err != nil:
+		return answer{fault: fmt.Errorf("/proc/PID/exe: %w", err)}
+	}
+	defer image.Close()
+	action := j.policy.Decide(policy.Request{Category: policy.Exec, Path: image.Path, Unnamed: image.Deleted})
+	if action.Allows() && !j.guard.suspended(image.Path) {
+		return answer{resume: cont} // a warning was written at entry
+	}
+	j.record(tid, policy.Kill, policy.Exec, "exec", image)
+	return answer{resume: kill}
+}
+
+func (j judge) recordSuspended(c call, o kernel.Object) {
+	j.log.Write(audit.Record{
 		Level: audit.Warn, Ctx: "segvguard", Cap: policy.Exec.String(), Act: policy.Deny.String(),
 		Sys: c.row.name, Path: o.Path, PID: c.TID, Cmd: kernel.CommandLine(c.TID),
 		Msg: "it crashed too often and is suspended", Tip: "configure `segvguard/expiry:0'",

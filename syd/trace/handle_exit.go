@@ -32,21 +32,27 @@ func (t *Tracer) handleExit(e Event) resume {
 		return cont
 	}
 	p.crashed = true
-	image, err := kernel.Executable(e.TID)
+	j := t.judge
+	return t.ask(e, func() answer { return j.crash(e.TID, status.Signal()) }, answer{resume: cont})
+}
+
+// crash counts a crash of the image that tid runs.
+func (j judge) crash(tid int, signal syscall.Signal) answer {
+	a := answer{resume: cont}
+	image, err := kernel.Executable(tid)
 	if err != nil {
-		return cont // it has none any more: nothing to suspend
+		return a // it has none any more: nothing to suspend
 	}
 	defer image.Close()
-	suspended := t.guard.crashed(image.Path)
-	r := audit.Record{
-		Level: audit.Info, Ctx: "segvguard", Op: "crash", Path: image.Path, PID: e.TID,
-		Cmd: kernel.CommandLine(e.TID), Msg: status.Signal().String(),
-	}
-	if suspended {
+	r := audit.Record{Level: audit.Info, Ctx: "segvguard", Op: "crash", Path: image.Path, PID: tid, Msg: signal.String()}
+	if j.guard.crashed(image.Path) {
 		r.Level, r.Op = audit.Warn, "suspend"
 	}
-	t.log.Write(r)
-	return cont
+	if j.log.Enabled(r.Level) {
+		r.Cmd = kernel.CommandLine(tid)
+	}
+	j.log.Write(r)
+	return a
 }
 
 // dumpsCore: signals whose default action is a core dump (signal(7)), whether

@@ -29,45 +29,54 @@ func (t *Tracer) handleFork(e Event) resume {
 	return t.overLimit(e, child)
 }
 
-// overLimit applies the pid category's action to the caller, and to nobody else.
+// overLimit applies the pid category's action to the caller, and to nobody else,
+// once it is recorded: a record has the command line, which is the caller's memory.
 func (t *Tracer) overLimit(e Event, child *task) resume {
 	action := t.policy.Decide(policy.Request{Category: policy.PID})
 	if action == policy.Allow {
 		return cont
 	}
-	if action != policy.Filter {
-		t.log.Write(audit.Record{
-			Level: audit.Warn, Ctx: "access", Cap: policy.PID.String(), Act: action.String(), Sys: "clone",
-			PID: e.TID, Cmd: kernel.CommandLine(e.TID),
-			Msg: fmt.Sprintf("%d tasks, pid/max is %d", t.cache.count(), t.policy.PIDMax),
-		})
+	message := fmt.Sprintf("%d tasks, pid/max is %d", t.cache.count(), t.policy.PIDMax)
+	a := t.refuseFork(e, child, action)
+	if action == policy.Filter || !t.log.Enabled(audit.Warn) {
+		return t.apply(&question{event: e, task: t.cache.task(e.TID)}, a)
 	}
+	log := t.log
+	return t.ask(e, func() answer {
+		log.Write(audit.Record{
+			Level: audit.Warn, Ctx: "access", Cap: policy.PID.String(), Act: action.String(), Sys: "clone",
+			PID: e.TID, Cmd: kernel.CommandLine(e.TID), Msg: message,
+		})
+		return a
+	}, a)
+}
+
+// refuseFork is what becomes of the caller whose child is one too many.
+func (t *Tracer) refuseFork(e Event, child *task, action policy.Action) (a answer) {
 	switch action {
 	case policy.Warn:
-		return cont
+		return answer{resume: cont}
 	case policy.Panic:
-		t.leave(statusUnknown)
+		a.leaves, a.status = true, statusUnknown
 	case policy.Exit:
-		t.leave(int(syscall.EACCES))
+		a.leaves, a.status = true, int(syscall.EACCES)
 	case policy.Stop:
-		kernel.Kill(e.TID, syscall.SIGSTOP)
-		return cont
+		return answer{resume: cont, signal: syscall.SIGSTOP}
 	case policy.Abort:
-		kernel.Kill(e.TID, syscall.SIGABRT)
-		return cont
+		return answer{resume: cont, signal: syscall.SIGABRT}
 	case policy.Kill:
-		return kill
+		return answer{resume: kill}
 	}
 	// Denied: the task that is one too many dies unborn, and the call fails as
 	// at RLIMIT_NPROC. A thread can't be killed without its process: the caller's
 	// own action is then the only one.
+	a.resume = kill
 	if child.process != t.cache.task(e.TID).process {
 		kernel.Kill(child.tid, syscall.SIGKILL)
 		t.cache.refused[child.tid] = true
-		t.cache.task(e.TID).pending = pending{row: &deniedFork}
-		return syscallExit
+		a.resume, a.pending = syscallExit, pending{row: &deniedFork}
 	}
-	return kill
+	return a
 }
 
 // deniedFork ends a fork whose child was killed.

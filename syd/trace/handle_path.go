@@ -3,6 +3,8 @@
 package trace
 
 import (
+	"fmt"
+	"slices"
 	"syscall"
 
 	"syd/syd/kernel"
@@ -10,59 +12,69 @@ import (
 )
 
 func enterChdir(t *Tracer, c call) resume {
-	path, err := kernel.ReadString(c.TID, c.info.Args[0], kernel.PathMax)
-	if err != nil {
-		return t.fail(c, err)
-	}
-	o, err := kernel.View{TID: c.TID}.Resolve(path, kernel.Lookup{DirFD: kernel.AtFDCWD})
-	return t.enterDirectory(c, o, err)
+	j := t.judge
+	return t.ask(c.Event, func() answer {
+		path, err := kernel.ReadString(c.TID, c.info.Args[0], kernel.PathMax)
+		if err != nil {
+			return fail(err)
+		}
+		o, err := kernel.View{TID: c.TID}.Resolve(path, kernel.Lookup{DirFD: kernel.AtFDCWD})
+		return j.directory(c, o, err)
+	}, denied)
 }
 
 func enterFchdir(t *Tracer, c call) resume {
-	o, err := kernel.View{TID: c.TID}.FileDescriptor(int(int32(c.info.Args[0])))
-	return t.enterDirectory(c, o, err)
+	j := t.judge
+	return t.ask(c.Event, func() answer {
+		o, err := kernel.View{TID: c.TID}.FileDescriptor(int(int32(c.info.Args[0])))
+		return j.directory(c, o, err)
+	}, denied)
 }
 
-// enterDirectory judges o and, granted, waits for the end of the call: the
-// kernel resolves again what was checked.
-func (t *Tracer) enterDirectory(c call, o kernel.Object, err error) resume {
+// directory judges o and, granted, has the end of the call awaited: the kernel
+// resolves again what was checked.
+func (j judge) directory(c call, o kernel.Object, err error) answer {
 	if err != nil {
-		return t.fail(c, err)
+		return fail(err)
 	}
 	defer o.Close()
-	r, granted := t.judge(c, o)
-	if !granted {
-		return r
+	a, granted := j.object(c, o)
+	if granted {
+		a.resume, a.pending = syscallExit, pending{row: c.row, want: o.Identity}
 	}
-	t.cache.task(c.TID).pending = pending{row: c.row, want: o.Identity}
-	return syscallExit
+	return a
 }
 
-// exitChdir compares where the task is with what was checked. Threads share a
-// working directory: another one's legitimate chdir at the same time is no
-// attack, so a directory that the rules allow is right too.
+// exitChdir has it looked at where a call that succeeded led to.
 func exitChdir(t *Tracer, c call) resume {
 	if c.info.ReturnValue() < 0 {
 		return cont
 	}
+	j := t.judge
+	return t.ask(c.Event, func() answer { return j.arrived(c) }, answer{resume: kill})
+}
+
+// arrived compares where the task is with what was checked. Threads share a
+// working directory: another one's legitimate chdir at the same time is no
+// attack, so a directory that the rules allow is right too.
+func (j judge) arrived(c call) answer {
 	found, err := kernel.WorkingDirectory(c.TID)
 	switch {
 	case err == syscall.ESRCH, err == syscall.ENOENT:
-		return kill // dying, or nowhere
+		return answer{resume: kill} // dying, or nowhere
 	case err != nil:
-		return t.fault(c.Event, "/proc/PID/cwd", err)
+		return answer{fault: fmt.Errorf("/proc/PID/cwd: %w", err)}
 	}
 	defer found.Close()
-	if found.Identity == t.cache.task(c.TID).pending.want {
-		return cont
+	if found.Identity == c.want {
+		return answer{resume: cont}
 	}
-	action := t.policy.Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
+	action := j.policy.Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
 	if action.Allows() {
-		return cont
+		return answer{resume: cont}
 	}
-	t.record(c.TID, policy.Kill, policy.Chdir, c.row.name, found)
-	t.forbid(c.TID, found.Identity)
-	return kill
+	j.record(c.TID, policy.Kill, policy.Chdir, c.row.name, found)
+	return answer{resume: kill, forbidden: &found.Identity}
 }
 
 // forbid kills whoever is in directory id: those that share the working
@@ -70,25 +82,27 @@ func exitChdir(t *Tracer, c call) resume {
 // that it made meanwhile, the unborn too.
 func (t *Tracer) forbid(culprit int, id kernel.Identity) {
 	kernel.Kill(culprit, syscall.SIGKILL)
-	if t.forbidden == nil {
-		t.forbidden = map[kernel.Identity]bool{}
-	}
-	t.forbidden[id] = true
-	for tid := range t.cache.tasks {
-		if t.inForbidden(tid) {
-			kernel.Kill(tid, syscall.SIGKILL)
-		}
+	t.forbidden = append(t.forbidden[:len(t.forbidden):len(t.forbidden)], id) // workers have the former one
+	for tid, task := range t.cache.tasks {
+		e := Event{TID: tid}
+		q := &question{event: e, task: task, roaming: true, find: t.inForbidden(tid, none), lost: answer{resume: kill}}
+		t.resume(e, t.post(q))
 	}
 }
 
-func (t *Tracer) inForbidden(tid int) bool {
-	if len(t.forbidden) == 0 {
-		return false
+// inForbidden asks whether tid is to be killed for where it is; if not, the
+// answer is otherwise.
+func (t *Tracer) inForbidden(tid int, otherwise resume) func() answer {
+	forbidden := t.forbidden
+	return func() answer {
+		cwd, err := kernel.WorkingDirectory(tid)
+		if err != nil {
+			return answer{resume: otherwise} // it is dying
+		}
+		defer cwd.Close()
+		if slices.Contains(forbidden, cwd.Identity) {
+			return answer{resume: kill}
+		}
+		return answer{resume: otherwise}
 	}
-	cwd, err := kernel.WorkingDirectory(tid)
-	if err != nil {
-		return false // it is dying
-	}
-	defer cwd.Close()
-	return t.forbidden[cwd.Identity]
 }

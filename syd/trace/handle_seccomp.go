@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"syd/syd/audit"
 	"syd/syd/kernel"
-	"syd/syd/policy"
 )
 
 // handleSeccomp finds the call's row by its architecture and number. The data
@@ -34,13 +32,12 @@ func (t *Tracer) handleSyscallExit(e Event) resume {
 		return r
 	}
 	task := t.cache.task(e.TID)
-	c.row = task.pending.row
+	c.row, c.want = task.pending.row, task.pending.want
+	task.pending = pending{}
 	if c.row == nil {
 		return t.fault(e, "syscall-exit-stop", fmt.Errorf("nobody asked for it"))
 	}
-	r = c.row.exit(t, c)
-	task.pending = pending{}
-	return r
+	return c.row.exit(t, c)
 }
 
 // stoppedCall reads the call that e stopped in, which must be a stop of kind
@@ -81,58 +78,4 @@ func (t *Tracer) skip(c call, errno syscall.Errno) resume {
 	default:
 		return t.fault(c.Event, "skip syscall", err)
 	}
-}
-
-// fail has the call fail with the errno that its resolution came to.
-func (t *Tracer) fail(c call, err error) resume {
-	if errno, ok := err.(syscall.Errno); ok {
-		return t.skip(c, errno)
-	}
-	return t.fault(c.Event, c.row.name, err)
-}
-
-// judge asks the policy about o and carries out a denial; granted says that
-// the call may go on.
-func (t *Tracer) judge(c call, o kernel.Object) (r resume, granted bool) {
-	action := t.policy.Decide(policy.Request{Category: c.row.category, Path: o.Path, Unnamed: o.Deleted})
-	t.record(c.TID, action, c.row.category, c.row.name, o)
-	if action.Allows() {
-		return cont, true
-	}
-	switch action {
-	case policy.Panic:
-		t.leave(statusUnknown)
-	case policy.Exit:
-		t.leave(int(syscall.EACCES))
-	case policy.Kill:
-		return kill, false
-	case policy.Stop:
-		kernel.Kill(c.TID, syscall.SIGSTOP)
-	case policy.Abort:
-		kernel.Kill(c.TID, syscall.SIGABRT)
-	}
-	return t.skip(c, syscall.EACCES), false
-}
-
-// record writes what was decided about o, unless nothing is to be said.
-func (t *Tracer) record(tid int, action policy.Action, category policy.Category, sys string, o kernel.Object) {
-	if action == policy.Allow || action == policy.Filter || !t.log.Enabled(audit.Warn) {
-		return
-	}
-	r := audit.Record{
-		Level: audit.Warn, Ctx: "access", Cap: category.String(), Act: action.String(),
-		Sys: sys, Path: o.Path, PID: tid, Cmd: kernel.CommandLine(tid),
-		Tip: fmt.Sprintf("configure `allow/%s+%s'", category, o.Path),
-	}
-	if status, err := kernel.ReadStatus(tid); err == nil {
-		r.UID = &status.UID
-	}
-	if cwd, err := kernel.WorkingDirectory(tid); err == nil {
-		r.CWD = cwd.Path
-		cwd.Close()
-	}
-	if o.Deleted {
-		r.Tip = ""
-	}
-	t.log.Write(r)
 }

@@ -3,15 +3,17 @@
 package trace
 
 import (
+	"sync"
 	"time"
 
 	"syd/syd/policy"
 )
 
 // segvGuard suspends executables that crash too often: an attacker who guesses
-// addresses needs many tries. nil: off.
+// addresses needs many tries. nil: off. Its methods may be called from any thread.
 type segvGuard struct {
 	policy.SegvGuard
+	mu      sync.Mutex
 	now     func() time.Time
 	crashes map[string][]time.Time // by path, the last MaxCrashes within Expiry
 	until   map[string]time.Time   // suspended
@@ -29,6 +31,8 @@ func newSegvGuard(p policy.SegvGuard) *segvGuard {
 
 // crashed counts a crash of path and says whether that suspends it.
 func (g *segvGuard) crashed(path string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	now := g.now()
 	recent := g.crashes[path][:0]
 	for _, at := range g.crashes[path] {
@@ -51,6 +55,8 @@ func (g *segvGuard) suspended(path string) bool {
 	if g == nil {
 		return false
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	until, ok := g.until[path]
 	if ok && !g.now().Before(until) {
 		delete(g.until, path)

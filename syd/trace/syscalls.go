@@ -28,6 +28,7 @@ type call struct {
 	Event
 	row  *row
 	info kernel.SyscallInfo
+	want kernel.Identity // at its end: what was checked
 }
 
 // syscalls is THE table.

@@ -26,6 +26,9 @@ type task struct {
 	tid     int
 	process *process // nil until the event that made it has been seen
 	pending pending
+	// open is the question that it is stopped for. An entry ends with its task:
+	// an answer that finds another question here, or another entry, comes too late.
+	open *question
 }
 
 // pending is a call that was let go and whose end is awaited.

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package trace
+
+import (
+	"fmt"
+	"syscall"
+
+	"syd/syd/audit"
+	"syd/syd/kernel"
+	"syd/syd/policy"
+)
+
+// judge answers the tracer's questions, on worker threads. What it has is
+// constant or safe for any thread; it must not be given anything else.
+type judge struct {
+	policy *policy.Policy
+	log    *audit.Log
+	guard  *segvGuard
+}
+
+// fail is the answer to a call whose resolution came to err.
+func fail(err error) answer {
+	if errno, ok := err.(syscall.Errno); ok {
+		return answer{resume: cont, errno: errno}
+	}
+	return answer{fault: err}
+}
+
+// denied is the answer to a call that nobody could be asked about.
+var denied = answer{resume: cont, errno: syscall.EACCES}
+
+// object asks the policy about o; granted says that the call may go on.
+func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
+	action := j.policy.Decide(policy.Request{Category: c.row.category, Path: o.Path, Unnamed: o.Deleted})
+	j.record(c.TID, action, c.row.category, c.row.name, o)
+	if action.Allows() {
+		return answer{resume: cont}, true
+	}
+	a = denied
+	switch action {
+	case policy.Panic:
+		a.leaves, a.status = true, statusUnknown
+	case policy.Exit:
+		a.leaves, a.status = true, int(syscall.EACCES)
+	case policy.Kill:
+		a = answer{resume: kill}
+	case policy.Stop:
+		a.signal = syscall.SIGSTOP
+	case policy.Abort:
+		a.signal = syscall.SIGABRT
+	}
+	return a, false
+}
+
+// record writes what was decided about o, unless nothing is to be said.
+func (j judge) record(tid int, action policy.Action, category policy.Category, sys string, o kernel.Object) {
+	if action == policy.Allow || action == policy.Filter || !j.log.Enabled(audit.Warn) {
+		return
+	}
+	r := audit.Record{
+		Level: audit.Warn, Ctx: "access", Cap: category.String(), Act: action.String(),
+		Sys: sys, Path: o.Path, PID: tid, Cmd: kernel.CommandLine(tid),
+		Tip: fmt.Sprintf("configure `allow/%s+%s'", category, o.Path),
+	}
+	if status, err := kernel.ReadStatus(tid); err == nil {
+		r.UID = &status.UID
+	}
+	if cwd, err := kernel.WorkingDirectory(tid); err == nil {
+		r.CWD = cwd.Path
+		cwd.Close()
+	}
+	if o.Deleted {
+		r.Tip = ""
+	}
+	j.log.Write(r)
+}
