@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -120,6 +121,9 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, w Workers) (*Tracer, e
 		judge: judge{policy: p, log: log, guard: newSegvGuard(p.SegvGuard)},
 		pool:  pool{start: w.Start, enter: w.Enter, tracer: kernel.ThreadID()},
 		rows:  newNumbers(p), cache: newCache(), eldest: eldest,
+	}
+	if len(t.rows) > 0 {
+		runtime.GOMAXPROCS(max(processors, runtime.GOMAXPROCS(0)))
 	}
 	t.cache.join(t.cache.task(eldest.PID), eldest.PID)
 	return t, nil

@@ -18,8 +18,11 @@ const (
 	// patience is how long the tracer thread itself waits for an answer: nearly
 	// all come in time, and cost no second wake-up then.
 	patience = 200 * time.Microsecond
-	// spins is how often it looks before it sleeps: some microseconds.
-	spins = 400
+	// processors is the least GOMAXPROCS. A thread that leaves a system call takes a
+	// processor of the runtime's; with the machine's one or two of them it mostly
+	// finds none free and waits for the runtime's monitor to notice: an answer then
+	// takes ten times as long.
+	processors = 8
 	// tick and overdueTicks bound an answer. A disk may have to spin up first,
 	// which takes up to ten seconds. Ticks, since a supervisor that is stopped, by
 	// job control, must not take the time for its workers'.
@@ -32,7 +35,7 @@ const (
 
 // States of a question: who has it, and who is to be told of the answer.
 const (
-	asked    uint32 = iota // the tracer thread looks at it
+	asked    uint32 = iota // the tracer thread is about to sleep on it
 	sleeping               // the tracer thread sleeps on it
 	left                   // the tracer thread went on
 	answered
@@ -96,11 +99,6 @@ func (p *pool) give(w *worker, q *question) {
 // await says whether q is answered soon. If not, the answer will interrupt the
 // tracer thread, and be among those of take.
 func (p *pool) await(q *question) bool {
-	for range spins {
-		if q.state.Load() == answered {
-			return true
-		}
-	}
 	if q.state.CompareAndSwap(asked, sleeping) {
 		kernel.FutexWait(&q.state, sleeping, patience)
 	}
