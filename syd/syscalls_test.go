@@ -42,7 +42,8 @@ var workloads = []workload{
 		script: `i=0; while [ $i -lt 600 ]; do /bin/true; cd /tmp; cd /; i=$((i+1)); done`},
 	{name: "denials", options: []string{"-m", "allow/exec,chdir+/***", "-m", "deny/exec+/bin/id,/usr/bin/id", "-m", "deny/chdir+/var"},
 		script: `for i in 1 2 3 4 5; do id; (cd /var); cd /nowhere; /nowhere; ln -sf /tmp "$DIR/l"; cd "$DIR/l"; cd /proc/self/fd; cd /; done 2>/dev/null; true`},
-	{name: "scripts", options: everything, script: `printf '#!/bin/sh\necho hi\n' > "$DIR/s"; chmod +x "$DIR/s"; for i in 1 2 3; do "$DIR/s"; done`},
+	{name: "aimed", options: []string{"-p", "off"}, script: `renice -n 0 -g 0; renice -n 0 -u root; renice -n 0 -u 54321; taskset -p $$; true`},
+	{name: "scripts", options: everything, script: `printf '#!/bin/sh\necho hi\n' > "$DIR/s"; chmod +x "$DIR/s"; for i in 1 2 3; do "$DIR/s"; /bin/../bin/true; done`},
 	{name: "crashes", options: everything, env: []string{"SYD_LOG=debug"}, script: `for i in 1 2 3; do sh -c 'kill -SEGV $$'; done; exit 0`},
 	{name: "limits", options: append([]string{"-m", "pid/max:3", "-m", "default/pid:deny"}, everything...),
 		script: `(sleep 0.01 & sleep 0.01 & sleep 0.01 & wait) 2>/dev/null; exit 0`},
@@ -67,6 +68,7 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 	trace := filepath.Join(dir, "trace")
 	cmd := exec.CommandContext(ctx, syd, append(slices.Clone(w.options), "--", "sh", "-c", "echo ready; read line; "+w.script)...)
 	cmd.Env = append(append(os.Environ(), "DIR="+dir), w.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group that can be stopped
 	in, _ := cmd.StdinPipe()
 	stdout, _ := cmd.StdoutPipe()
 	out := bufio.NewReader(stdout)
@@ -89,6 +91,11 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 		out.ReadString('\n')
 	}
 	for _, s := range w.signals {
+		for s == syscall.SIGCONT && ctx.Err() == nil { // only what is stopped can be continued
+			if text, _ := os.ReadFile(trace); strings.Contains(string(text), "stopped by SIGTSTP") {
+				break
+			}
+		}
 		cmd.Process.Signal(s)
 	}
 	go io.Copy(io.Discard, said)

@@ -27,8 +27,8 @@ var roles = [numRoles]struct {
 	rules []Rule
 }{
 	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, threads, confining)},
-	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, descriptors,
-		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops, answering)},
+	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, looks,
+		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops)},
 	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
 	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
@@ -103,6 +103,7 @@ var (
 		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */))
 	descriptors = each("fcntl", 1, "looks at a descriptor, or copies it",
 		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */)
+	looks  = argued("", slices.Clone(descriptors))
 	naming = []Rule{
 		{Syscall: "prctl", Effect: Allow, Argued: true,
 			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
@@ -155,8 +156,8 @@ var (
 	stops = []Rule{{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"}}
 
 	// What the other roles do.
-	reading   = plain("a tracee's /proc", "read", "fstat")
-	answering = plain("a tracee's memory and files", "process_vm_readv", "pread64", "fstatfs", "newfstatat", "readlinkat", "statx")
+	reading   = plain("a tracee's /proc", "read")
+	answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "pread64", "fstatfs", "newfstatat", "readlinkat", "statx")
 	threads   = slices.Concat([]Rule{
 		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
 			Why: "a thread of this process, and nothing else"},

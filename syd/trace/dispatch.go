@@ -104,25 +104,19 @@ type Tracer struct {
 	shouldExit atomic.Bool
 }
 
-// Workers are how the threads beside the tracer thread come to be.
-type Workers struct {
-	// Start runs a function in a goroutine.
-	Start func(func())
-	// Enter is called first on each of their OS threads; nil: nothing is.
-	Enter func()
-}
-
 // New makes the tracer of a sandbox whose eldest is seized and not yet released.
-func New(p *policy.Policy, log *audit.Log, eldest Eldest, w Workers) (*Tracer, error) {
+// start runs a function on a thread of its own, which answers the tracer thread's
+// questions.
+func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*Tracer, error) {
 	if err := signals.Interruptible(); err != nil {
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
 	t := &Tracer{
 		judge: judge{policy: p, log: log, guard: newSegvGuard(p.SegvGuard)},
-		pool:  pool{start: w.Start, enter: w.Enter, tracer: kernel.ThreadID()},
+		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  newNumbers(p), cache: newCache(), eldest: eldest,
 	}
-	if len(t.rows) > 0 {
+	if len(Traced(p)) > 0 {
 		runtime.GOMAXPROCS(max(processors, runtime.GOMAXPROCS(0)))
 	}
 	t.cache.join(t.cache.task(eldest.PID), eldest.PID)

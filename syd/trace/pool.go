@@ -3,7 +3,6 @@
 package trace
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -43,10 +42,9 @@ const (
 )
 
 // pool are the threads that do what may take long. Its fields belong to the
-// tracer thread, but for the atomic ones and start and enter, which are constant.
+// tracer thread, but for the atomic ones and start, which is constant.
 type pool struct {
-	start  func(func()) // runs a goroutine
-	enter  func()       // is called first on each thread
+	start  func(func()) // runs a function on a thread of its own
 	tracer int          // TID
 
 	workers   int
@@ -177,7 +175,6 @@ func (p *pool) late() (all []*question) {
 
 // work is a worker's life.
 func (p *pool) work(w *worker) {
-	p.thread()
 	for {
 		for w.full.Load() == 0 {
 			kernel.FutexWait(&w.full, 0, 0)
@@ -201,7 +198,6 @@ func (p *pool) work(w *worker) {
 // tick is the watchdog's life: the tracer thread, which sleeps without a limit,
 // looks at the open questions once a tick.
 func (p *pool) tick() {
-	p.thread()
 	for {
 		for p.watching.Load() == 0 {
 			kernel.FutexWait(&p.watching, 0, 0)
@@ -209,13 +205,6 @@ func (p *pool) tick() {
 		time.Sleep(tick)
 		p.ticked.Store(1)
 		p.interrupt(&p.ticked, 1)
-	}
-}
-
-func (p *pool) thread() {
-	runtime.LockOSThread()
-	if p.enter != nil {
-		p.enter()
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -96,6 +97,12 @@ static struct spawn_failure confine(void)
 __attribute__((constructor)) static void early(void)
 {
 	remember();
+	/*
+	 * One arena is enough for what little C there is. glibc would ask how many
+	 * processors there are before it makes a ninth, and that is to open a file,
+	 * which no filter lets it do (malloc/arena.c, arena_get2).
+	 */
+	mallopt(M_ARENA_MAX, 1);
 	long result = raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0);
 	if (result < 0) {
 		spawn_early.failure = (struct spawn_failure){STEP_NO_NEW_PRIVS, (int32_t)-result};
