@@ -22,7 +22,7 @@ build: deps fixtures
 demo: build
 	@.ci/demo
 
-test: test-deps lint unit suite
+test: test-deps lint unit syscalls suite
 
 lint: fixtures
 	@test -z "$$(gofmt -l cmd conformance fixtures syd)" || { gofmt -d cmd conformance fixtures syd; exit 1; }

@@ -42,7 +42,7 @@ var workloads = []workload{
 		script: `i=0; while [ $i -lt 600 ]; do /bin/true; cd /tmp; cd /; i=$((i+1)); done`},
 	{name: "denials", options: []string{"-m", "allow/exec,chdir+/***", "-m", "deny/exec+/bin/id,/usr/bin/id", "-m", "deny/chdir+/var"},
 		script: `for i in 1 2 3 4 5; do id; (cd /var); cd /nowhere; /nowhere; ln -sf /tmp "$DIR/l"; cd "$DIR/l"; cd /proc/self/fd; cd /; done 2>/dev/null; true`},
-	{name: "aimed", options: []string{"-p", "off"}, script: `renice -n 0 -g 0; renice -n 0 -u root; renice -n 0 -u 54321; taskset -p $$; true`},
+	{name: "aimed", options: []string{"-p", "off"}, script: `renice -n 0 -g 0; renice -n 0 -u root; ionice -c 2 -n 4 -u 54321; taskset -p $$; true`},
 	{name: "scripts", options: everything, script: `printf '#!/bin/sh\necho hi\n' > "$DIR/s"; chmod +x "$DIR/s"; for i in 1 2 3; do "$DIR/s"; /bin/../bin/true; done`},
 	{name: "crashes", options: everything, env: []string{"SYD_LOG=debug"}, script: `for i in 1 2 3; do sh -c 'kill -SEGV $$'; done; exit 0`},
 	{name: "limits", options: append([]string{"-m", "pid/max:3", "-m", "default/pid:deny"}, everything...),
