@@ -30,8 +30,9 @@ type Options struct {
 // Plan is a confinement whose numbers are known: from here on each thread enters
 // its own part.
 type Plan struct {
-	options Options
-	inputs  filter.Inputs
+	options  Options
+	inputs   filter.Inputs
+	programs map[filter.Role][]byte // to compile one takes calls that no filter allows
 }
 
 // New makes the cookies and finds out the numbers that the filters need.
@@ -48,9 +49,15 @@ func New(o Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plan{options: o, inputs: filter.Inputs{
+	p := &Plan{options: o, programs: map[filter.Role][]byte{}, inputs: filter.Inputs{
 		PID: kernel.PID(), LogFD: o.LogFD, EventFD: event, DotDot: kernel.DotDot(),
-	}}, nil
+	}}
+	for _, r := range filter.Roles() {
+		if p.programs[r], err = filter.Program(r, o.Options, p.inputs); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // Export writes a filter that is not loaded; see filter.Export.
@@ -91,14 +98,10 @@ func (p *Plan) Thread(r filter.Role) error {
 }
 
 func (p *Plan) load(r filter.Role, flags kernel.FilterFlags) error {
-	program, err := filter.Program(r, p.options.Options, p.inputs)
-	if err != nil {
-		return err
-	}
 	if p.options.Speculation {
 		flags |= kernel.SpeculationAllowed
 	}
-	return kernel.LoadFilter(program, flags)
+	return kernel.LoadFilter(p.programs[r], flags)
 }
 
 func (p *Plan) dropCapabilities() error {

@@ -18,7 +18,7 @@ var Formats = []string{"bpf", "pfc", "rules"}
 // Names are the filters that Export knows: the roles', and the sandbox's.
 func Names() []string {
 	names := []string{"sandbox"}
-	for r := range numRoles {
+	for _, r := range Roles() {
 		names = append(names, r.String())
 	}
 	return names

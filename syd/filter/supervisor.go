@@ -34,12 +34,15 @@ var roles = [numRoles]struct {
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
 }
 
-// String is the role's name; empty for what is no role.
-func (r Role) String() string {
-	if r >= numRoles {
-		return ""
+func (r Role) String() string { return roles[r].name }
+
+// Roles are all there are.
+func Roles() []Role {
+	all := make([]Role, numRoles)
+	for i := range all {
+		all[i] = Role(i)
 	}
-	return roles[r].name
+	return all
 }
 
 // Options change the rules.
