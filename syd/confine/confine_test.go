@@ -116,7 +116,7 @@ func confined(t testing.TB, act string, env ...string) (status syscall.WaitStatu
 	// setpriv gives it no_new_privs, which syd's constructor sets for itself.
 	cmd := exec.Command("setpriv", "--no-new-privs", os.Args[0])
 	// One arena of libc's allocator, as syd's constructor has it.
-	cmd.Env = append(append(os.Environ(), "SYD_TEST_ACT="+act, "GLIBC_TUNABLES=glibc.malloc.arena_max=1"), env...)
+	cmd.Env = append(append(os.Environ(), "SYD_TEST_ACT="+act, "GLIBC_TUNABLES=glibc.malloc.arena_max=1", "GORACE=atexit_sleep_ms=0"), env...)
 	cmd.Stderr = &text
 	cmd.Run()
 	return cmd.ProcessState.Sys().(syscall.WaitStatus), text.String()
