@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package confinement
+
+import (
+	"strings"
+	"syscall"
+
+	"syd/conformance/bpf"
+)
+
+// Thread judges the filters of a thread that is not the tracer (PRC-01): what
+// the language's runtime and its own work need is its own affair, but it gains
+// nothing.
+func Thread(chain bpf.Chain, o Options) Judgement {
+	j := New()
+	const clause = "PRC-01"
+	for _, d := range Dangerous {
+		for name := range strings.FieldsSeq(d.Names) {
+			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: d.Why}, nil)
+		}
+	}
+	threads := Call{Name: "clone", Clause: clause, Class: May, Why: "threads, and no process"}
+	j.only(chain, threads, func(p bpf.Path) bool {
+		const thread, namespaces = 0x10000, 0x7e020080 // CLONE_THREAD, CLONE_NEW...
+		bits, value := p.Arg(0)
+		return value&thread != 0 && bits&namespaces == namespaces && value&namespaces == 0
+	})
+	j.only(chain, Call{Name: "clone3", Clause: clause, Class: Absent, Why: "its flags can't be seen"}, nil)
+	for name, registers := range map[string]int{"socket": 3, "bind": 3, "accept4": 4, "ptrace": 4, "execveat": 5,
+		"pidfd_getfd": 3, "pidfd_send_signal": 4, "seccomp": 3} {
+		j.only(chain, Call{Name: name, Clause: clause, Class: Guarded, Why: "without cookies"}, func(p bpf.Path) bool {
+			if name == "execveat" {
+				if _, flags := p.Arg(4); flags&execveCheck == 0 {
+					return false
+				}
+			}
+			for register := registers; register < 6; register++ {
+				if _, whole := p.Constant(register); !whole && !o.NoCookies {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	if len(o.UIDs)+len(o.GIDs) == 0 {
+		for name := range strings.FieldsSeq("setuid setreuid setresuid setgid setregid setresgid") {
+			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: "no transition is configured"}, nil)
+		}
+	}
+	j.foreign(chain)
+	return j
+}
+
+// only expects that all ways through the programs kill (or say ENOSYS, for
+// Absent), but for those that may allow.
+func (j *Judgement) only(chain bpf.Chain, c Call, may func(bpf.Path) bool) {
+	paths, err := chain.Paths(bpf.ArchAMD64, Number(c.Name))
+	if err != nil {
+		j.complain(c, "%v", err)
+	}
+	for _, p := range paths {
+		j.Rows[c.Clause]++
+		switch {
+		case p.Action == bpf.KillProcess:
+		case p.Action == bpf.Fail(syscall.ENOSYS) && c.Class == Absent:
+		case p.Action == bpf.Allow && may != nil && may(p):
+		default:
+			j.complain(c, "%v", p)
+		}
+	}
+}
