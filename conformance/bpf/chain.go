@@ -49,7 +49,7 @@ func (p Path) merge(o Path) (Path, bool, error) {
 	}
 	for i := range p.Words {
 		var ok bool
-		if p.Words[i], ok = p.Words[i].merge(o.Words[i]); !ok {
+		if p.Words[i], ok = p.Words[i].merge(o.Words[i]); !ok || !p.Words[i].settle() {
 			return p, false, nil
 		}
 		_, ok, exact := p.Words[i].solve()

@@ -179,7 +179,7 @@ func (w *walker) assume(i Instruction, outcome bool) (bool, error) {
 	if w.a.mask != all32 && (code == jgt || code == jge) {
 		return false, errOpaque // a range of some bits
 	}
-	if !word.assume(code, w.a.mask, k, outcome) {
+	if !word.assume(code, w.a.mask, k, outcome) || !word.settle() {
 		return false, nil
 	}
 	_, ok, exact := word.solve()

@@ -118,14 +118,26 @@ type machine struct {
 
 // Run runs a valid program.
 func (p Program) Run(d Data) Action {
+	action, _ := p.run(d)
+	return action
+}
+
+// Steps is how many instructions it takes to decide on the call.
+func (p Program) Steps(d Data) int {
+	_, steps := p.run(d)
+	return steps
+}
+
+func (p Program) run(d Data) (_ Action, steps int) {
 	var m machine
 	for at := 0; ; at++ {
 		i := p[at]
+		steps++
 		switch i.Code {
 		case retK:
-			return Action(i.K)
+			return Action(i.K), steps
 		case retA:
-			return Action(m.a)
+			return Action(m.a), steps
 		case ja:
 			at += int(i.K)
 		case ldAbs:
@@ -134,7 +146,7 @@ func (p Program) Run(d Data) Action {
 			// A division by 0 ends the program with 0 (net/core/filter.c,
 			// bpf_convert_filter).
 			if m.x == 0 {
-				return KillThread
+				return KillThread, steps
 			}
 			m.a /= m.x
 		default:

@@ -70,6 +70,31 @@ func (w Word) merge(o Word) (Word, bool) {
 	return w, w.Min <= w.Max
 }
 
+// settle draws the conclusions from what is excluded: a bit that has one value
+// left is fixed. false: the word can have no value.
+func (w *Word) settle() bool {
+	for again := true; again; {
+		again = false
+		var kept []Masked
+		for _, n := range w.Not {
+			rest := n.Mask &^ w.Bits
+			switch {
+			case (w.Value^n.Value)&n.Mask&w.Bits != 0:
+				// Other bits see to it.
+			case rest == 0:
+				return false
+			case rest&(rest-1) == 0:
+				w.fix(rest, ^n.Value&rest)
+				again = true
+			default:
+				kept = append(kept, n)
+			}
+		}
+		w.Not = kept
+	}
+	return true
+}
+
 // solve is a value that the word may have. It tries the values at the edges of
 // all that is asked; exact is false when it found none and a value may exist
 // all the same.

@@ -4,12 +4,15 @@ package capability
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +47,11 @@ var Table = []Capability{
 	{Name: "landlock_scope_signal", Linux: "6.12", Optional: "CONFIG_SECURITY_LANDLOCK, enabled at boot", Probe: scopeSignal},
 
 	{Name: "root", Optional: "user ID 0", Probe: root},
+	{Name: "amd64", Optional: "amd64", Probe: amd64},
+	{Name: "seccomp_get_filter", Linux: "4.4", Optional: "CONFIG_CHECKPOINT_RESTORE, CAP_SYS_ADMIN in the first user namespace, and no filter on the suite",
+		Probe: fixture("supervisor", "probe")},
+	{Name: "audit_log", Optional: "CONFIG_AUDIT, no audit daemon, and the right to read /dev/kmsg", Probe: auditLog},
+	{Name: "mseal_shown", Linux: "6.13", Optional: "CONFIG_64BIT", Probe: msealShown},
 	{Name: "two_cpus", Optional: "two CPUs", Probe: twoCPUs},
 	{Name: "user_namespaces", Optional: "user namespaces for this user", Probe: namespace("user", syscall.CLONE_NEWUSER)},
 	{Name: "pid_namespaces", Optional: "the right to make a PID namespace", Probe: pidNamespace},
@@ -143,6 +151,71 @@ func scopeSignal() (bool, string) {
 
 func root() (bool, string) {
 	return os.Geteuid() == 0, fmt.Sprintf("geteuid: %d", os.Geteuid())
+}
+
+// msealShown seals a page of its own, which stays, and looks for the flag in
+// /proc/self/smaps (Linux 6.13 shows it, mseal(2) is of 6.10).
+func msealShown() (bool, string) {
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return false, "mmap: " + err.Error()
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_MSEAL, uintptr(unsafe.Pointer(&page[0])), uintptr(len(page)), 0); errno != 0 {
+		return false, "mseal: " + errnoText(errno)
+	}
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return false, err.Error()
+	}
+	for line := range strings.Lines(string(smaps)) {
+		if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok && slices.Contains(strings.Fields(flags), "sl") {
+			return true, "VmFlags:" + strings.TrimRight(flags, " \n")
+		}
+	}
+	return false, "no sealed mapping in /proc/self/smaps"
+}
+
+func amd64() (bool, string) { return runtime.GOARCH == "amd64", "GOARCH " + runtime.GOARCH }
+
+// auditLog has a process be killed by its own filter and looks for the record,
+// for as long as the kernel's rate limit may hide it: 10 records in 5 s
+// (linux/ratelimit_types.h).
+func auditLog() (ok bool, evidence string) {
+	log, err := os.OpenFile("/dev/kmsg", os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer log.Close()
+	if _, err := log.Seek(0, io.SeekEnd); err != nil {
+		return false, "seek in /dev/kmsg: " + err.Error()
+	}
+	for until := time.Now().Add(6 * time.Second); !ok && time.Now().Before(until); {
+		cmd := exec.Command(fixtures.Path(FixtureDir, "filter"), "kill")
+		_ = Run(cmd) // it dies
+		if cmd.Process == nil {
+			return false, "filter kill: not started"
+		}
+		if ok, evidence = auditRecord(log, cmd.Process.Pid); !ok {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	return ok, evidence
+}
+
+// auditRecord looks for the record of a death: one read is one record, EAGAIN
+// says that there are no more.
+func auditRecord(log *os.File, pid int) (bool, string) {
+	record := make([]byte, 8192)
+	for {
+		n, err := unix.Read(int(log.Fd()), record)
+		if err != nil {
+			return false, fmt.Sprintf("no audit record of a kill by seccomp: %v", err)
+		}
+		text := string(record[:n])
+		if strings.Contains(text, "type=1326") && strings.Contains(text, fmt.Sprintf(" pid=%d ", pid)) {
+			return true, strings.TrimSpace(text)
+		}
+	}
 }
 
 func twoCPUs() (bool, string) {

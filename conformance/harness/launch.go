@@ -31,6 +31,7 @@ type Launch struct {
 	setup       []string
 	within      time.Duration
 	quiet       bool
+	doomed      bool
 }
 
 // A LaunchOption changes one thing of a start.
@@ -118,6 +119,10 @@ func Within(bound time.Duration) LaunchOption { return func(l *Launch) { l.withi
 // ExpectPanicText is for specs whose own program prints a Go panic: the words
 // on stderr do not count as a crash of the build.
 func ExpectPanicText() LaunchOption { return func(l *Launch) { l.quiet = true } }
+
+// ExpectDeath is for specs that make the build die of a fault: that does not
+// count as a crash of it.
+func ExpectDeath() LaunchOption { return func(l *Launch) { l.doomed = true } }
 
 // Syd runs `BUILD OPTS -- CMD` to its end.
 func Syd(ctx context.Context, opts []string, cmd ...string) Result {

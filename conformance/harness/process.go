@@ -349,7 +349,7 @@ func (p *Proc) checkHealth(r Result) {
 	if !p.sandbox {
 		return
 	}
-	if what := crashOf(r, p.meant.Load(), p.launch.quiet); what != "" {
+	if what := crashOf(r, p.meant.Load() || p.launch.doomed, p.launch.quiet); what != "" {
 		current().note(report.Crash, fmt.Sprintf("%s\n%s", what, r))
 	}
 }
