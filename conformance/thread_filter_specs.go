@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package conformance
+
+import (
+	"context"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"syd/conformance/confinement"
+	. "syd/conformance/harness"
+)
+
+var _ = Describe("every other thread of the supervisor", func() {
+	Spec("PRC-01.1", "is under filters by which it gains nothing", func(ctx context.Context) {
+		for _, opts := range launchProfiles {
+			s := supervise(ctx, opts)
+			others := 0
+			for tid, chain := range s.filters(ctx) {
+				if tid == s.tracer {
+					continue
+				}
+				others++
+				Expect(chain).NotTo(BeEmpty(), "thread %d has no filter", tid)
+				j := confinement.Thread(chain, confinement.Options{})
+				Expect(strings.Join(j.Wrong, "\n")).To(BeEmpty(), "thread %d", tid)
+			}
+			Expect(others).To(BeNumerically(">", 0))
+			s.end(ctx)
+		}
+	}, Requires("seccomp_get_filter", "amd64"), Smoke)
+
+	Spec("PRC-01.2", "is under a filter, also for ordinary users", func(ctx context.Context) {
+		for _, opts := range launchProfiles {
+			s := supervise(ctx, opts, launchNobody())
+			counts := s.statusOf("Seccomp_filters")
+			Expect(len(counts)).To(BeNumerically(">", 1))
+			Expect(counts).NotTo(ContainElement("0"))
+			Expect(s.statusOf("Seccomp")).To(HaveEach("2"))
+			s.end(ctx)
+		}
+	})
+
+	Spec("PRC-01.3", "has a filter that, as it is exported, gains it nothing", func(ctx context.Context) {
+		for _, name := range []string{"process", "tracer"} {
+			j := confinement.Thread(exported(ctx, name, Off...), confinement.Options{})
+			Expect(strings.Join(j.Wrong, "\n")).To(BeEmpty(), name)
+		}
+	}, Requires("amd64"))
+
+	Spec("PRC-01.4", "has the filter that is exported, but for cookies, addresses, descriptors and PIDs", func(ctx context.Context) {
+		s := supervise(ctx, Off)
+		exported := exported(ctx, "process", Off...)
+		for tid, chain := range s.filters(ctx) {
+			Expect(strings.Join(confinement.Differences(chain[:1], exported), "\n")).To(BeEmpty(), "thread %d", tid)
+		}
+		s.end(ctx)
+	}, Requires("seccomp_get_filter", "amd64"))
+
+	Spec("PRC-01.5", "dies, and the sandbox with it, of what it may not do", func(ctx context.Context) {
+		fatal := []string{native("execve", 0, 0, 0), native("execveat", 0, 0, 0, 0, 0), native("fork"), native("vfork"), native("clone", 17),
+			native("init_module", 0, 0, 0), native("finit_module", 0, 0, 0), native("mount", 0, 0, 0, 0, 0), native("reboot", 0, 0, 0, 0),
+			native("socket", 17, 3, 0), native("socket", 2, 3, 255), native("ptrace", 0, 0, 0, 0), native("ptrace", 16, 1, 0, 0), native("ptrace", 0x4206, 1, 0, 0),
+			call("int80", 11), call("syscall", confinement.Number("getpid")|1<<30)}
+		for n, fatal := range fatal {
+			s := supervise(ctx, Off, ExpectDeath())
+			var others []int
+			for _, tid := range s.threads() {
+				if tid != s.tracer {
+					others = append(others, tid)
+				}
+			}
+			s.kill(ctx, others[n%len(others)], fatal)
+		}
+	}, Requires("seccomp_get_filter", "amd64"))
+
+	Spec("PRC-01.6", "has ENOSYS for clone3", func(ctx context.Context) {
+		s := supervise(ctx, Off)
+		for _, tid := range s.threads() {
+			if tid != s.tracer && len(s.filters(ctx)[tid]) == 1 {
+				Expect(results(ctx, tid, native("clone3", 0, 0))).To(Equal([]int64{-38}))
+			}
+		}
+		s.end(ctx)
+	}, Requires("seccomp_get_filter", "amd64"))
+})
