@@ -108,4 +108,9 @@ var Clauses = []Clause{
 	{"CAC-03", Must, Seed, "When a process goes, the entries of all its threads go."},
 
 	{"CKE-05", Must, Ours, "The language runtime makes no guarded call from the tracer thread; collections, timers, new threads under load never kill it."},
+
+	{"PRC-02", Must, Syd, "The supervisor can't gain: no_new_privs, not dumpable, no core files, whatever it is sent."},
+	{"PRC-03", Must, Syd, "The supervisor's own Landlock domain holds all its threads and has every tracee in it or below."},
+	{"PRC-04", Must, Syd, "No tracee reaches the supervisor: no signal, no trace, no look into it, no change of how it is scheduled and limited."},
+	{"PRC-05", Must, Syd, "No tracee can get, duplicate or guess the seccomp-notify descriptor."},
 }
