@@ -73,10 +73,12 @@ func (w *witness) state(ctx context.Context, thread string) string {
 	return last
 }
 
-// condition is what may not change of a process, for each thread and for all of
-// it: nobody traces it, nothing is pending, how it is scheduled and limited.
-func condition(pid int) map[string]string {
+// condition is what may not change of a supervisor, for each thread and for all
+// of it: who traces it, how it is scheduled and limited. The tracer thread may
+// bind itself to a CPU.
+func condition(run *Proc) map[string]string {
 	GinkgoHelper()
+	pid, tracer := run.PID(), tracersOf(run.Descendants()[0].PID)[0]
 	all := map[string]string{}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 	Expect(err).NotTo(HaveOccurred())
@@ -84,14 +86,14 @@ func condition(pid int) map[string]string {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	Expect(err).NotTo(HaveOccurred())
 	for _, task := range tasks {
-		if text, ok := threadCondition(pid, task.Name()); ok {
+		if text, ok := threadCondition(pid, task.Name(), task.Name() == strconv.Itoa(tracer)); ok {
 			all[task.Name()] = text
 		}
 	}
 	return all
 }
 
-func threadCondition(pid int, thread string) (string, bool) {
+func threadCondition(pid int, thread string, bound bool) (string, bool) {
 	dir := fmt.Sprintf("/proc/%d/task/%s/", pid, thread)
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
@@ -104,8 +106,8 @@ func threadCondition(pid int, thread string) (string, bool) {
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	text := fmt.Sprintf("priority %s nice %s policy %s", fields[15], fields[16], fields[38])
 	for line := range strings.Lines(string(status)) {
-		switch key, value, _ := strings.Cut(line, ":\t"); key {
-		case "TracerPid", "Cpus_allowed", "Mems_allowed":
+		key, value, _ := strings.Cut(line, ":\t")
+		if key == "TracerPid" || key == "Mems_allowed" || key == "Cpus_allowed" && !bound {
 			text += " " + key + " " + strings.TrimSpace(value)
 		}
 	}
@@ -129,10 +131,10 @@ func aimWith(ctx context.Context, fixture, opts []string, thread string, ways []
 	argv := append(fixture, append([]string{"try", "supervisor", thread, "400000", "SIGKILL"}, ways...)...)
 	run := With(append(options, Interactive())...).Start(ctx, opts, argv...)
 	run.WaitLine(ctx, "ready")
-	before := condition(run.PID())
+	before := condition(run)
 	run.Send("\n")
 	run.WaitLine(ctx, "done")
-	after := condition(run.PID())
+	after := condition(run)
 	for what, was := range before {
 		if now, there := after[what]; there {
 			Expect(now).To(Equal(was), "%s of the supervisor", what)

@@ -99,10 +99,10 @@ var _ = Describe("a signal from the sandbox", func() {
 })
 
 var _ = Describe("a signal to a group that syd is in", func() {
-	members := func(result Result, first int) {
+	members := func(result Result, first, uid int) {
 		GinkgoHelper()
 		for member := first; member <= 5; member++ {
-			Expect(result).To(SayLine(fmt.Sprintf("member %d taken SIGUSR1 code 0 sender right uid %d", member, os.Getuid())))
+			Expect(result).To(SayLine(fmt.Sprintf("member %d taken SIGUSR1 code 0 sender right uid %d", member, uid)))
 		}
 	}
 
@@ -111,11 +111,11 @@ var _ = Describe("a signal to a group that syd is in", func() {
 		{"PRC-04.18", "number", "by kill(-PGRP) reaches each member with its sender, and not syd"},
 	} {
 		Spec(row.id, row.text, func(ctx context.Context) {
-			members(Native(ctx, Fixture("reach", "group", row.how, "SIGUSR1", "5")...), 0)
+			members(Native(ctx, Fixture("reach", "group", row.how, "SIGUSR1", "5")...), 0, os.Getuid())
 			Expect(Native(ctx, Fixture("reach", "shot", row.how, "SIGKILL")...)).To(BeKilledBy(syscall.SIGKILL), "the control")
 			bothProfiles(func(opts []string) {
 				result, _ := SameAsNative(ctx, opts, Fixture("reach", "group", row.how, "SIGUSR1", "5")...)
-				members(result, 0)
+				members(result, 0, os.Getuid())
 				Expect(result).To(ExitWith(21))
 				// Nothing outlives SIGKILL: the status is syd's own word for the eldest's death.
 				Expect(Syd(ctx, opts, Fixture("reach", "shot", row.how, "SIGKILL")...)).To(DieOf(syscall.SIGKILL))
@@ -130,7 +130,7 @@ var _ = Describe("a signal to a group that syd is in", func() {
 		group := Fixture("reach", "group", "everyone", "SIGUSR1", "5")
 		shot := Fixture("reach", "shot", "everyone", "SIGKILL")
 		control := Native(ctx, alone(group...)...)
-		members(control, 1)
+		members(control, 1, 0) // root of its user namespace at least
 		bothProfiles(func(opts []string) {
 			syd := append(append([]string{Build()}, opts...), "--")
 			result := Native(ctx, alone(append(syd, group...)...)...)

@@ -46,9 +46,13 @@ func enterPerf(t *Tracer, c call) resume {
 	return t.spare(c, int(int32(c.info.Args[1])))
 }
 
-func enterSetpriority(t *Tracer, c call) resume { return t.spareAll(c, int(int32(c.info.Args[0]))) }
+func enterSetpriority(t *Tracer, c call) resume {
+	return t.spareAll(c, int(int32(c.info.Args[0])), ownUserOrOurs)
+}
+
+// enterIoprioSet: the user 0 is root, not the caller's (block/ioprio.c).
 func enterIoprioSet(t *Tracer, c call) resume {
-	return t.spareAll(c, int(int32(c.info.Args[0]))-ioprioBase)
+	return t.spareAll(c, int(int32(c.info.Args[0]))-ioprioBase, userIsOurs)
 }
 
 // spare lets the call go on unless target is a thread of ours, which is not to
@@ -62,16 +66,16 @@ func (t *Tracer) spare(c call, target int) resume {
 
 // spareAll does so for a call that may mean all threads of a group or user. It is
 // denied as a whole if we are among them: it would re-nice the supervisor.
-func (t *Tracer) spareAll(c call, which int) resume {
+func (t *Tracer) spareAll(c call, which int, isOurs func(tid, user int) bool) resume {
 	who := int(int32(c.info.Args[1]))
 	reached := false
 	switch which {
 	case prioProcess:
 		return t.spare(c, who)
 	case prioGroup:
-		reached = t.groupIsOurs(c.TID, who)
+		reached = groupIsOurs(c.TID, who)
 	case prioUser:
-		reached = numbersAsOurs(c.TID) && userIsOurs(c.TID, who)
+		reached = numbersAsOurs(c.TID) && isOurs(c.TID, who)
 	}
 	if reached {
 		return t.skip(c, syscall.EACCES)
@@ -81,7 +85,7 @@ func (t *Tracer) spareAll(c call, which int) resume {
 
 // groupIsOurs: 0 is the caller's own, which has a number in the caller's PID
 // namespace or not.
-func (t *Tracer) groupIsOurs(tid, group int) bool {
+func groupIsOurs(tid, group int) bool {
 	ours, err := kernel.GroupOf(0)
 	if err != nil {
 		return true
@@ -93,11 +97,14 @@ func (t *Tracer) groupIsOurs(tid, group int) bool {
 	return err != nil || own == ours
 }
 
-// userIsOurs: 0 is the caller's real user, other numbers are those of its user
-// namespace, of which we know no map.
-func userIsOurs(tid, user int) bool {
+// userIsOurs: user means, to tid, the user that we are. Of another user namespace
+// we know no map.
+func userIsOurs(tid, user int) bool { return user == kernel.User() || !kernel.OurUsers(tid) }
+
+// ownUserOrOurs is userIsOurs for a call to which 0 is the caller's real user.
+func ownUserOrOurs(tid, user int) bool {
 	if user != 0 {
-		return user == kernel.User() || !kernel.OurUsers(tid)
+		return userIsOurs(tid, user)
 	}
 	status, err := kernel.ReadStatus(tid)
 	return err != nil || status.RealUID == kernel.User()
