@@ -59,6 +59,7 @@ var Table = []Capability{
 		Probe: fixture("fork", "namespace", "0", "fork", "number-probe")},
 	{Name: "pid_max_namespace", Linux: "6.14", Optional: "the right to make user and PID namespaces",
 		Probe: fixture("fork", "namespace", "400", "fork", "tracer")},
+	{Name: "amd64", Optional: "an amd64 machine", Probe: machine("amd64")},
 	{Name: "i386", Optional: "CONFIG_IA32_EMULATION on amd64", Probe: foreignABI},
 	{Name: "trace_undumpable", Optional: "CAP_SYS_PTRACE", Probe: fixture("reach", "undumpable")},
 	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
@@ -239,6 +240,10 @@ func pidNamespace() (bool, string) {
 		return ok, evidence
 	}
 	return namespace("user and PID", syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID)()
+}
+
+func machine(name string) func() (bool, string) {
+	return func() (bool, string) { return runtime.GOARCH == name, "built for " + runtime.GOARCH }
 }
 
 func foreignABI() (bool, string) {
