@@ -47,7 +47,6 @@ var Table = []Capability{
 	{Name: "landlock_scope_signal", Linux: "6.12", Optional: "CONFIG_SECURITY_LANDLOCK, enabled at boot", Probe: scopeSignal},
 
 	{Name: "root", Optional: "user ID 0", Probe: root},
-	{Name: "amd64", Optional: "amd64", Probe: amd64},
 	{Name: "seccomp_get_filter", Linux: "4.4", Optional: "CONFIG_CHECKPOINT_RESTORE, CAP_SYS_ADMIN in the first user namespace, and no filter on the suite",
 		Probe: fixture("supervisor", "probe")},
 	{Name: "audit_log", Optional: "CONFIG_AUDIT, no audit daemon, and the right to read /dev/kmsg", Probe: auditLog},
@@ -175,8 +174,6 @@ func msealShown() (bool, string) {
 	}
 	return false, "no sealed mapping in /proc/self/smaps"
 }
-
-func amd64() (bool, string) { return runtime.GOARCH == "amd64", "GOARCH " + runtime.GOARCH }
 
 // auditLog has a process be killed by its own filter and looks for the record,
 // for as long as the kernel's rate limit may hide it: 10 records in 5 s
