@@ -56,4 +56,3 @@ var _ = Describe("the confined supervisor", func() {
 		}
 	}, Slow, TimeLimit(5*time.Minute))
 })
-

@@ -27,8 +27,9 @@ import (
 type wrongBuild struct {
 	name string
 	// script is a shell script; REAL in it is the real build. Without it,
-	// program is what is judged.
+	// program is what is judged, or the real build's sources with edits.
 	script, program string
+	edits           []edit
 	// flags select specs; those whose IDs match one of fails must be red, those
 	// of passes green. A pattern that no spec in the selection matches is an
 	// error, unless the selection is empty: the specs are not written yet.
@@ -141,6 +142,9 @@ func realBuild(t *testing.T) string {
 // write makes the build's file.
 func (w wrongBuild) write(t *testing.T, real string) string {
 	t.Helper()
+	if w.edits != nil {
+		return buildEdited(t, w.edits)
+	}
 	if w.program == "" {
 		return writeBuild(t, "#!/bin/sh\n"+strings.ReplaceAll(w.script, "REAL", "'"+real+"'")+"\n")
 	}
