@@ -113,4 +113,5 @@ var Clauses = []Clause{
 	{"PRC-03", Must, Syd, "The supervisor's own Landlock domain holds all its threads and has every tracee in it or below."},
 	{"PRC-04", Must, Syd, "No tracee reaches the supervisor: no signal, no trace, no look into it, no change of how it is scheduled and limited."},
 	{"PRC-05", Must, Syd, "No tracee can get, duplicate or guess the seccomp-notify descriptor."},
+	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
 }
