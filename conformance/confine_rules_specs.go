@@ -71,7 +71,7 @@ var _ = Describe("a call that no rule allows", func() {
 	unknown := []uint32{confinement.Highest() + 1, 400, 999, 0x3fffffff, 0xffffffff}
 
 	Spec("CNF-01.1", "gets KILL_PROCESS from the filter that is loaded", func(ctx context.Context) {
-		chain, _ := loaded(ctx, confinement.Options{})
+		chain, _ := loadedFilter(ctx, confinement.Options{})
 		for _, nr := range unknown {
 			Expect(chain.Run(bpf.Data{NR: nr, Arch: bpf.ArchAMD64})).To(Equal(bpf.KillProcess), "%#x", nr)
 		}
@@ -91,7 +91,7 @@ var _ = Describe("a call that no rule allows", func() {
 	Spec("CNF-01.3", "ends all threads of the supervisor", func(ctx context.Context) {
 		s := supervise(ctx, Off, ExpectDeath())
 		Expect(len(s.threads())).To(BeNumerically(">", 1))
-		s.kill(ctx, s.tracer, call("syscall", 999))
+		s.kill(ctx, s.tracer, rawCall("syscall", 999))
 		Expect(Alive(s.PID())).To(BeFalse())
 	}, Requires("seccomp_get_filter", "amd64"))
 })
@@ -168,24 +168,24 @@ var _ = Describe("the tracer's own filter", func() {
 
 var _ = Describe("a call of another architecture", func() {
 	Spec("CNF-05.1", "is killed by the filter that is loaded, whatever its number", func(ctx context.Context) {
-		_, j := loaded(ctx, confinement.Options{})
-		right(j, "CNF-05")
+		_, j := loadedFilter(ctx, confinement.Options{})
+		expectRight(j, "CNF-05")
 	}, Requires("seccomp_get_filter", "amd64"))
 	Spec("CNF-05.2", "is killed by the filter that is exported, whatever its number", func(ctx context.Context) {
-		_, j := printed(ctx, confinement.Options{})
-		right(j, "CNF-05")
+		_, j := exportedFilter(ctx, confinement.Options{})
+		expectRight(j, "CNF-05")
 	}, Requires("amd64"))
 	Spec("CNF-05.3", "kills when the tracer thread makes it by int 0x80", func(ctx context.Context) {
 		// i386: getpid, write, execve, exit.
 		Each([]uint32{20, 4, 11, 1}, 2, func(nr uint32) {
 			s := supervise(ctx, Off, ExpectDeath())
-			s.kill(ctx, s.tracer, call("int80", nr))
+			s.kill(ctx, s.tracer, rawCall("int80", nr))
 		})
 	}, Requires("seccomp_get_filter", "amd64"))
 	Spec("CNF-05.4", "kills when the tracer thread makes it with an x32 number", func(ctx context.Context) {
 		Each([]string{"getpid", "futex", "exit_group"}, 2, func(name string) {
 			s := supervise(ctx, Off, ExpectDeath())
-			s.kill(ctx, s.tracer, call("syscall", confinement.Number(name)|bpf.X32))
+			s.kill(ctx, s.tracer, rawCall("syscall", confinement.Number(name)|bpf.X32))
 		})
 	}, Requires("seccomp_get_filter", "amd64"))
 })
@@ -208,7 +208,7 @@ var _ = Describe("the number of comparisons up to a kill", func() {
 	const bound = 32
 
 	Spec("CNF-06.1", "is that of a tree in the filter that is loaded", func(ctx context.Context) {
-		chain, _ := loaded(ctx, confinement.Options{})
+		chain, _ := loadedFilter(ctx, confinement.Options{})
 		Expect(mostSteps(chain)).To(BeNumerically("<", bound))
 	}, Requires("seccomp_get_filter", "amd64"))
 	Spec("CNF-06.2", "is that of a tree in the filter that is exported", func(ctx context.Context) {
@@ -223,42 +223,42 @@ var _ = Describe("the number of comparisons up to a kill", func() {
 var _ = Describe("the tracer thread's filter", func() {
 	Spec("CNF-18.4", "has AF_ALG, with cookies, with safe_kcapi", func(ctx context.Context) {
 		o := confinement.Options{Kcapi: true}
-		_, j := loaded(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
-		right(j, "")
-		right(j, "CNF-18")
-		_, j = printed(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
-		right(j, "")
+		_, j := loadedFilter(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
+		expectRight(j, "")
+		expectRight(j, "CNF-18")
+		_, j = exportedFilter(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
+		expectRight(j, "")
 	}, Requires("seccomp_get_filter", "amd64"))
 
 	Spec("CNF-18.5", "has AF_ALG for ordinary users, too, as it is exported", func(ctx context.Context) {
 		o := confinement.Options{Kcapi: true}
-		_, j := printed(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
-		right(j, "CNF-18")
+		_, j := exportedFilter(ctx, o, Rules("trace/allow_safe_kcapi:1")...)
+		expectRight(j, "CNF-18")
 	}, Requires("amd64"))
 
 	Spec("CNF-22.4", "has the configured transitions, and no other", func(ctx context.Context) {
 		uids := []string{"trace/allow_safe_setuid:1", "setuid+0:65534", "setuid+1:1000"}
 		o := confinement.Options{UIDs: []uint64{65534, 1000}}
-		_, j := printed(ctx, o, Rules(uids...)...)
-		right(j, "")
+		_, j := exportedFilter(ctx, o, Rules(uids...)...)
+		expectRight(j, "")
 		o.GIDs = []uint64{12}
-		_, j = printed(ctx, o, Rules(append(uids, "trace/allow_safe_setgid:1", "setgid+0:12")...)...)
-		right(j, "")
-		right(j, "CNF-22")
+		_, j = exportedFilter(ctx, o, Rules(append(uids, "trace/allow_safe_setgid:1", "setgid+0:12")...)...)
+		expectRight(j, "")
+		expectRight(j, "CNF-22")
 	}, Requires("amd64"))
 
 	Spec("CNF-22.5", "has transitions with the option only", func(ctx context.Context) {
-		_, j := printed(ctx, confinement.Options{}, Rules("trace/allow_safe_setuid:0", "setuid+0:65534")...)
-		right(j, "CNF-22")
+		_, j := exportedFilter(ctx, confinement.Options{}, Rules("trace/allow_safe_setuid:0", "setuid+0:65534")...)
+		expectRight(j, "CNF-22")
 	}, Requires("amd64"))
 
 	Spec("CNF-22.6", "lets the living thread make a configured transition, and kills at another", func(ctx context.Context) {
 		opts := append(Rules("trace/allow_safe_setuid:1", "setuid+0:65534"), Off...)
 		s := supervise(ctx, opts)
-		Expect(results(ctx, s.tracer, native("setresuid", 65534, 65534, 65534))).To(Equal([]int64{0}))
+		Expect(callResults(ctx, s.tracer, namedCall("setresuid", 65534, 65534, 65534))).To(Equal([]int64{0}))
 		s.CloseStdin()
 		s.Wait(ctx)
-		Each([]string{native("setresuid", 1, 1, 1), native("setuid", 65534|1<<32), native("setresuid", 65534, 65534, 0)}, 2, func(fatal string) {
+		Each([]string{namedCall("setresuid", 1, 1, 1), namedCall("setuid", 65534|1<<32), namedCall("setresuid", 65534, 65534, 0)}, 2, func(fatal string) {
 			s := supervise(ctx, opts, ExpectDeath())
 			s.kill(ctx, s.tracer, fatal)
 		})
@@ -274,7 +274,7 @@ var _ = Describe("a supervisor killed by its filter", func() {
 			line.held()
 			run.WaitLine(ctx, "ready")
 			tracer := tracersOf(run.Descendants()[0].PID)[0]
-			Expect(makeCalls(ctx, tracer, call("syscall", 999))).To(SayLine("died SIGSYS"))
+			Expect(makeCalls(ctx, tracer, rawCall("syscall", 999))).To(SayLine("died SIGSYS"))
 			Expect(run.Wait(ctx)).To(BeKilledBy(syscall.SIGSYS))
 			Expect(Within1s(ctx, line.cut)).To(BeTrue(), "%s lives", heir)
 		})
@@ -284,7 +284,7 @@ var _ = Describe("a supervisor killed by its filter", func() {
 		for n := range 3 {
 			s := supervise(ctx, Off, ExpectDeath())
 			threads := s.threads()
-			s.kill(ctx, threads[(len(threads)-1)*n/2], native("reboot", 0, 0, 0, 0))
+			s.kill(ctx, threads[(len(threads)-1)*n/2], namedCall("reboot", 0, 0, 0, 0))
 		}
 	}, Requires("seccomp_get_filter", "amd64"))
 
@@ -293,7 +293,7 @@ var _ = Describe("a supervisor killed by its filter", func() {
 		defer log.close()
 		WaitFor(ctx, "the kernel to record deaths", func() bool { return log.works(ctx) })
 		s := supervise(ctx, Off, ExpectDeath())
-		s.kill(ctx, s.tracer, call("syscall", 999))
+		s.kill(ctx, s.tracer, rawCall("syscall", 999))
 		Expect(log.read()).To(MatchRegexp(`type=1326 .* pid=%d .* sig=31 .* syscall=999 `, s.PID()))
 	}, Requires("seccomp_get_filter", "amd64", "audit_log"), Alone)
 })
@@ -306,9 +306,9 @@ var _ = Describe("the eldest's first output", func() {
 		s := supervise(ctx, opts)
 		first := s.statusOf("Seccomp_filters")[s.tracer]
 		Expect(first).NotTo(BeElementOf("", "0"))
-		s.WaitState(ctx, "S")
 		s.Signal(syscall.SIGURG) // it handles something more
-		Expect(Holds(ctx, 0, func() bool { return s.statusOf("Seccomp_filters")[s.tracer] == first })).To(BeTrue())
+		s.WaitState(ctx, "S")
+		Expect(s.statusOf("Seccomp_filters")[s.tracer]).To(Equal(first))
 		s.end(ctx)
 	}
 	Spec("CNF-25.1", "comes after the tracer's filters, at 60 starts", func(ctx context.Context) {
@@ -320,7 +320,7 @@ var _ = Describe("the eldest's first output", func() {
 	Spec("CNF-25.3", "comes after the filter by which the tracer dies", func(ctx context.Context) {
 		Each(make([]int, 20), 2, func(int) {
 			s := supervise(ctx, Off, ExpectDeath())
-			s.kill(ctx, s.tracer, native("setsid"))
+			s.kill(ctx, s.tracer, namedCall("setsid"))
 		})
 	}, Requires("seccomp_get_filter", "amd64"))
 })

@@ -25,12 +25,20 @@ func (s *supervised) judgement(ctx context.Context, o confinement.Options) confi
 	chain := s.filters(ctx)[s.tracer]
 	j := confinement.Tracer(chain, o)
 	s.given(o).Special(&j, chain)
-	right(j, "")
+	expectCookies(j)
 	return j
 }
 
-// guardedCall is a call with cookies and harmless arguments: what it returns
-// natively is known.
+// expectCookies expects that the calls with cookies are as they should be.
+func expectCookies(j confinement.Judgement) {
+	GinkgoHelper()
+	for _, clause := range []string{"CNF-10", "CNF-11", "CNF-12", "CNF-16", "CNF-20", "CNF-21"} {
+		expectRight(j, clause)
+	}
+}
+
+// guardedCalls are calls with cookies, with arguments that do no harm: what they
+// return is known.
 var guardedCalls = []struct {
 	name    string
 	used    int
@@ -106,8 +114,8 @@ var _ = Describe("the cookies", func() {
 	Spec("CKE-01.2", "are new in every export, and different for each call and register", func(ctx context.Context) {
 		seen := map[uint64]bool{}
 		for range 4 {
-			_, j := printed(ctx, confinement.Options{})
-			right(j, "")
+			_, j := exportedFilter(ctx, confinement.Options{})
+			expectCookies(j)
 			for _, cookies := range j.Cookies {
 				for _, cookie := range cookies {
 					Expect(cookie == 0 || !seen[cookie]).To(BeTrue())
@@ -137,15 +145,15 @@ var _ = Describe("the cookies", func() {
 	}, Requires("seccomp_get_filter", "amd64", "mseal_shown"))
 
 	Spec("CKE-02.1", "let calls be made that carry them, in the filter that is loaded, and no wrong bit does", func(ctx context.Context) {
-		_, j := loaded(ctx, confinement.Options{})
-		right(j, "")
+		_, j := loadedFilter(ctx, confinement.Options{})
+		expectCookies(j)
 		Expect(len(j.Cookies)).To(BeNumerically(">=", 12))
 		Expect(j.Rows["CNF-21"]).To(BeNumerically(">", 6*2*64))
 	}, Requires("seccomp_get_filter", "amd64"))
 
 	Spec("CKE-02.2", "let calls be made that carry them, in the filter that is exported, and no wrong bit does", func(ctx context.Context) {
-		_, j := printed(ctx, confinement.Options{})
-		right(j, "")
+		_, j := exportedFilter(ctx, confinement.Options{})
+		expectCookies(j)
 		Expect(len(j.Cookies)).To(BeNumerically(">=", 12))
 	}, Requires("amd64"))
 
@@ -154,7 +162,7 @@ var _ = Describe("the cookies", func() {
 		cookies := s.judgement(ctx, confinement.Options{}).Cookies
 		for _, c := range guardedCalls {
 			Expect(cookies).To(HaveKey(c.name))
-			got := results(ctx, s.tracer, native(c.name, withCookies(c.args, c.used, cookies[c.name])...))
+			got := callResults(ctx, s.tracer, namedCall(c.name, withCookies(c.args, c.used, cookies[c.name])...))
 			Expect(got).To(Equal([]int64{c.returns}), c.name)
 		}
 		s.end(ctx)
@@ -170,23 +178,23 @@ var _ = Describe("the cookies", func() {
 			s := supervise(ctx, Off, ExpectDeath())
 			args := withCookies(c.args, c.used, s.judgement(ctx, confinement.Options{}).Cookies[c.name])
 			args[c.used+len(c.name)%(6-c.used)] ^= 1 << (7 * len(c.name) % 64)
-			s.kill(ctx, s.tracer, native(c.name, args...))
+			s.kill(ctx, s.tracer, namedCall(c.name, args...))
 		})
 	}, Requires("seccomp_get_filter", "amd64"))
 
 	Spec("CKE-03.1", "are not needed with the option, and nothing else changes", func(ctx context.Context) {
-		guarded, j := loaded(ctx, confinement.Options{})
-		free, f := loaded(ctx, confinement.Options{NoCookies: true}, Rules("trace/allow_unsafe_nocookie:1")...)
-		right(f, "")
-		differences, compared := confinement.Unlike(own(guarded), own(free), j.Cookies)
+		guarded, j := loadedFilter(ctx, confinement.Options{})
+		free, f := loadedFilter(ctx, confinement.Options{NoCookies: true}, Rules("trace/allow_unsafe_nocookie:1")...)
+		expectCookies(f)
+		differences, compared := confinement.Unlike(lastFilter(guarded), lastFilter(free), j.Cookies)
 		Expect(strings.Join(differences, "\n")).To(BeEmpty())
 		Expect(compared).To(BeNumerically(">", 400))
 	}, Requires("seccomp_get_filter", "amd64"))
 
 	Spec("CKE-03.2", "are not needed with the option, as it is exported, and nothing else changes", func(ctx context.Context) {
-		guarded, j := printed(ctx, confinement.Options{})
-		free, f := printed(ctx, confinement.Options{NoCookies: true}, Rules("trace/allow_unsafe_nocookie:1")...)
-		right(f, "")
+		guarded, j := exportedFilter(ctx, confinement.Options{})
+		free, f := exportedFilter(ctx, confinement.Options{NoCookies: true}, Rules("trace/allow_unsafe_nocookie:1")...)
+		expectCookies(f)
 		differences, _ := confinement.Unlike(guarded, free, j.Cookies)
 		Expect(strings.Join(differences, "\n")).To(BeEmpty())
 	}, Requires("amd64"))
@@ -195,10 +203,10 @@ var _ = Describe("the cookies", func() {
 		opts := append(Rules("trace/allow_unsafe_nocookie:1"), Off...)
 		s := supervise(ctx, opts)
 		for _, c := range guardedCalls {
-			Expect(results(ctx, s.tracer, native(c.name, c.args...))).To(Equal([]int64{c.returns}), c.name)
+			Expect(callResults(ctx, s.tracer, namedCall(c.name, c.args...))).To(Equal([]int64{c.returns}), c.name)
 		}
 		s.end(ctx)
-		Each([]string{native("ioctl", 0, 0x5401, 0), native("execveat", 9999, 0, 0, 0, 0), native("fork")}, 2, func(fatal string) {
+		Each([]string{namedCall("ioctl", 0, 0x5401, 0), namedCall("execveat", 9999, 0, 0, 0, 0), namedCall("fork")}, 2, func(fatal string) {
 			s := supervise(ctx, opts, ExpectDeath())
 			s.kill(ctx, s.tracer, fatal)
 		})
@@ -213,7 +221,7 @@ var _ = Describe("the cookies", func() {
 	}, Requires("seccomp_get_filter", "amd64"))
 
 	Spec("CKE-04.2", "are compared whole by the filter that is exported", func(ctx context.Context) {
-		chain, j := printed(ctx, confinement.Options{})
+		chain, j := exportedFilter(ctx, confinement.Options{})
 		expectHalves(chain, j)
 	}, Requires("amd64"))
 
@@ -225,8 +233,8 @@ var _ = Describe("the cookies", func() {
 			func(c map[string][6]uint64) string {
 				return half(c, "ioctl", 3, []uint64{9999, 0xc0686611 | high, 0}, 5, ^uint64(0))
 			},
-			func(map[string][6]uint64) string { return native("write", 2|high, 0, 0) },
-			func(map[string][6]uint64) string { return native("madvise", 0, 0, 4|high) },
+			func(map[string][6]uint64) string { return namedCall("write", 2|high, 0, 0) },
+			func(map[string][6]uint64) string { return namedCall("madvise", 0, 0, 4|high) },
 		}
 		Each(wrong, 2, func(make func(map[string][6]uint64) string) {
 			s := supervise(ctx, Off, ExpectDeath())
@@ -239,7 +247,7 @@ var _ = Describe("the cookies", func() {
 func half(cookies map[string][6]uint64, name string, used int, args []uint64, register int, mask uint64) string {
 	all := withCookies(args, used, cookies[name])
 	all[register] &= mask
-	return native(name, all...)
+	return namedCall(name, all...)
 }
 
 var _ = Describe("the runtime of the supervisor", func() {

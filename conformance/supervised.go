@@ -176,8 +176,8 @@ func makeCalls(ctx context.Context, tid int, calls ...string) Result {
 	return Native(ctx, Fixture("supervisor", append([]string{"inject", strconv.Itoa(tid)}, calls...)...)...)
 }
 
-// results is what makeCalls' calls returned; the thread must live.
-func results(ctx context.Context, tid int, calls ...string) (values []int64) {
+// callResults is what makeCalls' calls returned; the thread must live.
+func callResults(ctx context.Context, tid int, calls ...string) (values []int64) {
 	GinkgoHelper()
 	result := makeCalls(ctx, tid, calls...)
 	Expect(result).To(ExitWith(0))
@@ -190,13 +190,13 @@ func results(ctx context.Context, tid int, calls ...string) (values []int64) {
 	return values
 }
 
-// native writes a call by name for makeCalls.
-func native(name string, args ...uint64) string {
-	return call("syscall", confinement.Number(name), args...)
+// namedCall writes a call by name for makeCalls.
+func namedCall(name string, args ...uint64) string {
+	return rawCall("syscall", confinement.Number(name), args...)
 }
 
-// call writes a call for makeCalls.
-func call(entry string, number uint32, args ...uint64) string {
+// rawCall writes a call for makeCalls.
+func rawCall(entry string, number uint32, args ...uint64) string {
 	text := entry + "," + strconv.FormatUint(uint64(number), 10)
 	for _, arg := range args {
 		text += "," + strconv.FormatUint(arg, 10)
@@ -204,8 +204,8 @@ func call(entry string, number uint32, args ...uint64) string {
 	return text
 }
 
-// own is the last filter of a chain: the one that its thread loaded itself.
-func own(chain bpf.Chain) bpf.Chain { return chain[len(chain)-1:] }
+// lastFilter is the last filter of a chain: the one that its thread loaded itself.
+func lastFilter(chain bpf.Chain) bpf.Chain { return chain[len(chain)-1:] }
 
 // expectHalves expects death of each guarded call when one half of one cookie
 // is wrong.

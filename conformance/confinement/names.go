@@ -8,7 +8,7 @@ package confinement
 var plain = []struct{ why, names string }{
 	{"the main loop", "waitid wait4 restart_syscall exit exit_group kill tkill tgkill nanosleep clock_nanosleep " +
 		"sched_yield sched_getaffinity sched_setaffinity"},
-	{"looking at a tracee", "read pread64 fstat newfstatat statx fstatfs readlink readlinkat lseek process_vm_readv"},
+	{"looking at a tracee", "read pread64 fstat newfstatat statx fstatfs readlink readlinkat lseek"},
 	{"polling", "poll ppoll epoll_wait epoll_pwait epoll_pwait2"},
 	{"signals of its own", "rt_sigreturn rt_sigprocmask rt_sigpending sigaltstack"},
 	{"the allocator", "munmap mremap brk membarrier"},
@@ -48,6 +48,7 @@ var Dangerous = []struct{ Why, Names string }{
 // forOthers are calls that the tracer thread may not make, whereas another thread
 // may have work that needs them.
 var forOthers = []struct{ Why, Names string }{
+	{"waiting for a fault in a tracee's memory", "process_vm_readv preadv preadv2"},
 	{"limits", "prlimit64 setrlimit setpriority ioprio_set sched_setattr sched_setscheduler"},
 	{"writes to descriptors that the filter doesn't look at", "writev pwrite64 pwritev pwritev2 vmsplice tee copy_file_range"},
 	{"descriptors under other numbers", "dup dup2 dup3"},
