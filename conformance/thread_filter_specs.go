@@ -5,6 +5,7 @@ package conformance
 import (
 	"context"
 	"strings"
+	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -91,4 +92,52 @@ var _ = Describe("every other thread of the supervisor", func() {
 		Expect(asked).To(BeNumerically(">", 0))
 		s.end(ctx)
 	}, Requires("seccomp_get_filter", "amd64"))
+
+	Spec("PRC-01.7", "gains nothing with any option of the supervisor's, but what that option is for", func(ctx context.Context) {
+		for _, row := range []struct {
+			options confinement.Options
+			rules   []string
+		}{
+			{confinement.Options{NoCookies: true}, Rules("trace/allow_unsafe_nocookie:1")},
+			{confinement.Options{Kcapi: true}, Rules("trace/allow_safe_kcapi:1")},
+			{confinement.Options{UIDs: []uint64{65534}}, Rules("trace/allow_safe_setuid:1", "setuid+0:65534")},
+			{confinement.Options{}, Rules("trace/allow_unsafe_exec_speculative:1", "trace/exit_wait_all:1")},
+		} {
+			s := supervise(ctx, append(row.rules, Off...))
+			for tid, chain := range s.filters(ctx) {
+				if tid != s.tracer {
+					j := confinement.Thread(chain, row.options)
+					Expect(strings.Join(j.Wrong, "\n")).To(BeEmpty(), "thread %d with %q", tid, row.rules)
+				}
+			}
+			s.end(ctx)
+		}
+	}, Requires("seccomp_get_filter", "amd64"))
+})
+
+var _ = Describe("the sandbox's own filter", func() {
+	Spec("EVT-FRK-04.9", "answers odd ways to make a task in both ABIs and lets all else be made or traced, as it is exported", func(ctx context.Context) {
+		const untraced, handedOn = 0x00800000, 0x00002000 // CLONE_UNTRACED, CLONE_PTRACE
+		for _, opts := range launchProfiles {
+			chain := exported(ctx, "sandbox", opts...)
+			for arch, numbers := range map[uint32][2]uint32{bpf.ArchAMD64: {56, 435}, bpf.ArchI386: {120, 435}} { // clone, clone3
+				for _, row := range []struct {
+					nr    uint32
+					flags uint64
+					want  bpf.Action
+				}{
+					{numbers[0], 17, bpf.Allow}, {numbers[0], untraced | 17, bpf.Fail(syscall.EPERM)}, {numbers[0], handedOn | 17, bpf.Fail(syscall.EPERM)},
+					{numbers[0], untraced | 0x10f00, bpf.Fail(syscall.EPERM)}, {numbers[1], 0, bpf.Fail(syscall.ENOSYS)},
+				} {
+					Expect(chain.Run(bpf.Data{NR: row.nr, Arch: arch, Args: [6]uint64{row.flags}})).To(Equal(row.want), "%#x %+v", arch, row)
+				}
+			}
+			for nr := range confinement.Highest() + 65 {
+				Expect(chain.Run(bpf.Data{NR: nr | bpf.X32, Arch: bpf.ArchAMD64})).To(Equal(bpf.Fail(syscall.ENOSYS)), "x32")
+				if nr != confinement.Number("clone3") {
+					Expect(chain.Run(bpf.Data{NR: nr, Arch: bpf.ArchAMD64}).Only()).To(BeElementOf(bpf.Allow, bpf.Trace), confinement.Name(nr))
+				}
+			}
+		}
+	}, Requires("amd64"))
 })

@@ -27,9 +27,18 @@ func Thread(chain bpf.Chain, o Options) Judgement {
 		return value&thread != 0 && bits&namespaces == namespaces && value&namespaces == 0
 	})
 	j.only(chain, Call{Name: "clone3", Clause: clause, Class: Absent, Why: "its flags can't be seen"}, nil)
-	for name, registers := range map[string]int{"socket": 3, "bind": 3, "accept4": 4, "ptrace": 4, "execveat": 5,
-		"pidfd_getfd": 3, "pidfd_send_signal": 4, "seccomp": 3} {
+	for name, registers := range map[string]int{"socket": 3, "bind": 3, "accept4": 4, "sendmsg": 3, "recvmsg": 3,
+		"ptrace": 4, "execveat": 5, "pidfd_getfd": 3, "pidfd_send_signal": 4, "seccomp": 3} {
+		if network[name] && !o.Kcapi {
+			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: "the network"}, nil)
+			continue
+		}
 		j.only(chain, Call{Name: name, Clause: clause, Class: Guarded, Why: "without cookies"}, func(p bpf.Path) bool {
+			if name == "socket" {
+				if family, whole := p.Constant(0); !whole || family != afALG {
+					return false
+				}
+			}
 			if name == "execveat" {
 				if _, flags := p.Arg(4); flags&execveCheck == 0 {
 					return false
@@ -51,6 +60,9 @@ func Thread(chain bpf.Chain, o Options) Judgement {
 	j.foreign(chain)
 	return j
 }
+
+// network are the calls that the kernel's crypto interface needs, if it is in use.
+var network = map[string]bool{"socket": true, "bind": true, "accept4": true, "sendmsg": true, "recvmsg": true}
 
 // only expects that all ways through the programs kill (or say ENOSYS, for
 // Absent), but for those that may allow.
