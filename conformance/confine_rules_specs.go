@@ -181,7 +181,7 @@ var _ = Describe("a call of another architecture", func() {
 			s := supervise(ctx, Off, ExpectDeath())
 			s.kill(ctx, s.tracer, rawCall("int80", nr))
 		})
-	}, Requires("seccomp_get_filter", "amd64"))
+	}, Requires("seccomp_get_filter", "amd64", "i386"))
 	Spec("CNF-05.4", "kills when the tracer thread makes it with an x32 number", func(ctx context.Context) {
 		Each([]string{"getpid", "futex", "exit_group"}, 2, func(name string) {
 			s := supervise(ctx, Off, ExpectDeath())

@@ -65,7 +65,7 @@ var _ = Describe("every other thread of the supervisor", func() {
 		fatal := []string{namedCall("execve", 0, 0, 0), namedCall("execveat", 0, 0, 0, 0, 0), namedCall("fork"), namedCall("vfork"), namedCall("clone", 17),
 			namedCall("init_module", 0, 0, 0), namedCall("finit_module", 0, 0, 0), namedCall("mount", 0, 0, 0, 0, 0), namedCall("reboot", 0, 0, 0, 0),
 			namedCall("socket", 17, 3, 0), namedCall("socket", 2, 3, 255), namedCall("ptrace", 0, 0, 0, 0), namedCall("ptrace", 16, 1, 0, 0), namedCall("ptrace", 0x4206, 1, 0, 0),
-			rawCall("int80", 11), rawCall("syscall", confinement.Number("getpid")|1<<30)}
+			rawCall("syscall", confinement.Number("getpid")|1<<30)}
 		for n, fatal := range fatal {
 			s := supervise(ctx, Off, ExpectDeath())
 			var others []int
