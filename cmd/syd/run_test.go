@@ -3,7 +3,9 @@
 package main
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +104,31 @@ func TestExport(t *testing.T) {
 		}
 	}
 }
+
+// The README shows the tracer's rows as they are. With -update it is written.
+func TestReadme(t *testing.T) {
+	const name, begin, end = "../../README.md", "<!-- syd -E tracer:rules -->\n", "<!-- end -->\n"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := outcome("-E", "tracer:rules")
+	head, rest, found := strings.Cut(string(text), begin)
+	shown, tail, ended := strings.Cut(rest, end)
+	switch {
+	case !found || !ended:
+		t.Fatalf("%s has no %q ... %q", name, begin, end)
+	case *update:
+		err = os.WriteFile(name, []byte(head+begin+rows+end+tail), 0o644)
+	case shown != rows:
+		t.Errorf("%s shows other rows than the filter has: go test ./cmd/syd -run Readme -update", name)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+var update = flag.Bool("update", false, "write the README's table anew")
 
 // outcome runs the command line, which must not get as far as a sandbox.
 func outcome(args ...string) (status int, stdout, stderr string) {

@@ -84,8 +84,14 @@ func (i Input) String() string {
 func table(k kind, rules []Rule) string {
 	var b strings.Builder
 	b.WriteString("| system call | when | then | why |\n|---|---|---|---|\n")
-	for _, r := range rules {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Syscall, r.when(), r.then(), r.Why)
+	for i := 0; i < len(rules); {
+		r, when, n := rules[i], rules[i].when(), 1
+		for i+n < len(rules) && r.variant(rules[i+n]) {
+			when += fmt.Sprintf(", %d", rules[i+n].Conditions[0].Value)
+			n++
+		}
+		i += n
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Syscall, when, r.then(), r.Why)
 	}
 	rest := "kill"
 	if k.compat {
@@ -93,6 +99,16 @@ func table(k kind, rules []Rule) string {
 	}
 	fmt.Fprintf(&b, "| every other | | %s | |\n", rest)
 	return b.String()
+}
+
+// variant says whether other differs only in the one value that it compares with.
+func (r Rule) variant(other Rule) bool {
+	if len(r.Conditions) != 1 || len(other.Conditions) != 1 {
+		return false
+	}
+	a, b := r.Conditions[0], other.Conditions[0]
+	a.Value, b.Value = 0, 0
+	return a == b && a.Input == 0 && r.Syscall == other.Syscall && r.Effect == other.Effect && r.Guarded == other.Guarded && r.Why == other.Why
 }
 
 func (r Rule) then() string {
@@ -113,7 +129,11 @@ func (r Rule) when() string {
 	if r.Guarded {
 		n := 0
 		kernel.Registers(r.Syscall, func(uint, int) { n++ })
-		all = append(all, fmt.Sprintf("%d cookies", n))
+		word := "cookies"
+		if n == 1 {
+			word = "cookie"
+		}
+		all = append(all, fmt.Sprintf("%d %s", n, word))
 	}
 	return strings.Join(all, ", ")
 }

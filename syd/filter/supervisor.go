@@ -77,7 +77,7 @@ const (
 	oCloexec      = 0o2000000
 )
 
-// The rows of CNF, in the order of the seed.
+// The tracer's rows, in Syd's order.
 var (
 	memory = []Rule{
 		{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
@@ -148,7 +148,7 @@ var (
 	})
 	// sparing is how a call is recognised that is aimed at the supervisor.
 	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")
-	asking  = argued("the seed's rule; nobody calls it yet", []Rule{
+	asking  = argued("as in Syd; nobody calls it yet", []Rule{
 		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
 		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
 		{Syscall: "getdents64", Effect: Allow, Guarded: true},
