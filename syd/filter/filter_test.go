@@ -259,6 +259,47 @@ func TestTraced(t *testing.T) {
 	}
 }
 
+func TestDiffers(t *testing.T) {
+	// prlimit64 and setpriority, asm/unistd_64.h and asm/unistd_32.h.
+	numbers := map[string][2]uint32{"amd64": {302, 141}, "i386": {340, 97}}
+	one := func(arg uint, value uint64) []Condition { return []Condition{{Arg: arg, Value: value, Differs: true}} }
+	v := newVM(t, []Rule{
+		{Syscall: "prlimit64", Effect: Trace, Conditions: one(0, 0)},
+		{Syscall: "setpriority", Effect: Trace, Conditions: one(0, 2)},
+		{Syscall: "setpriority", Effect: Trace, Conditions: one(1, 0)},
+	})
+	for _, a := range abis {
+		for _, row := range []struct {
+			call int
+			args [6]uint64
+			want string
+		}{
+			{0, [6]uint64{0, 1, 2, 3}, "ALLOW"}, {0, [6]uint64{1}, "TRACE"}, {0, [6]uint64{0xffffffff}, "TRACE"},
+			{1, [6]uint64{2, 0, 7}, "ALLOW"}, {1, [6]uint64{2, 1}, "TRACE"}, {1, [6]uint64{1, 0}, "TRACE"},
+		} {
+			if got := v.run(t, a.arch, numbers[a.name][row.call], row.args[:]...); got != row.want {
+				t.Errorf("%s: call %d %v: got %s, want %s", a.name, row.call, row.args, got, row.want)
+			}
+		}
+	}
+	// Bits that the kernel doesn't look at are one stop too many, never one too few.
+	if got := v.run(t, kernel.ArchNative, 302, highGarbage); got != "TRACE" {
+		t.Errorf("amd64: prlimit64 with a high bit: got %s", got)
+	}
+	for _, c := range []struct {
+		c    Condition
+		args [6]uint64
+		want bool
+	}{
+		{Condition{Arg: 1, Differs: true}, [6]uint64{1}, false}, {Condition{Arg: 1, Differs: true}, [6]uint64{0, 1}, true},
+		{Condition{Arg: 0, Mask: 6, Value: 2}, [6]uint64{3}, true}, {Condition{Arg: 0, Mask: 6, Value: 2}, [6]uint64{6}, false},
+	} {
+		if got := c.c.Holds(c.args); got != c.want {
+			t.Errorf("%+v of %v: got %v", c.c, c.args, got)
+		}
+	}
+}
+
 func TestTracedDoesNotShareAlways(t *testing.T) {
 	first := append(Always[:len(Always):len(Always)], Traced("chdir")...)
 	second := append(Always[:len(Always):len(Always)], Traced("execve")...)

@@ -81,17 +81,10 @@ func EventMessage(tid int) (uint64, error) {
 // Dying reports whether tid, which was seen in another stop, is in its exit
 // event: SIGKILL took it there, and what was asked of it since was answered for
 // that one (EventMessage: the exit status; GetSyscallInfo: SyscallNone).
-func Dying(tid int) bool { return inEvent(tid, EventExit) }
-
-// Executing reports whether tid is in an exec event: a thread that didn't lead
-// the group has taken the number over, and the task that was seen in another stop
-// is gone.
-func Executing(tid int) bool { return inEvent(tid, EventExec) }
-
-func inEvent(tid int, event int32) bool {
+func Dying(tid int) bool {
 	var info unix.Siginfo
 	err := ptraceTo(unix.PTRACE_GETSIGINFO, tid, 0, unsafe.Pointer(&info))
-	return err == nil && info.Code == event<<8|int32(unix.SIGTRAP)
+	return err == nil && info.Code == EventExit<<8|int32(unix.SIGTRAP)
 }
 
 // Kinds of stop in SyscallInfo.Op (uapi linux/ptrace.h).

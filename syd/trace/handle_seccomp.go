@@ -41,14 +41,15 @@ func (t *Tracer) handleSyscallExit(e Event) resume {
 }
 
 // stoppedCall reads the call that e stopped in, which must be a stop of kind
-// op: anything else kills the tracee, but for the two events that can take it
-// out of that stop and are told of next. Not ok: r is what to do.
+// op: anything else kills the tracee. Not ok: r is what to do. When an exec has
+// taken the number over, ptrace answers ESRCH until its event was waited for
+// (kernel/ptrace.c, looks_like_a_spurious_pid, since Linux 5.13).
 func (t *Tracer) stoppedCall(e Event, op uint8) (c call, r resume, ok bool) {
 	c.Event = e
 	switch err := kernel.GetSyscallInfo(e.TID, &c.info); {
 	case err == nil && c.info.Op == op:
 		return c, none, true
-	case err == syscall.ESRCH, err == nil && (kernel.Dying(e.TID) || kernel.Executing(e.TID)):
+	case err == syscall.ESRCH, err == nil && kernel.Dying(e.TID):
 		return c, none, false
 	case err != nil:
 		return c, t.fault(e, "PTRACE_GET_SYSCALL_INFO", err), false
