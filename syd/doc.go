@@ -10,7 +10,7 @@
 //	                              question ▼    │ answer (ask.go)
 //	pool.go: workers ──► policy.Decide, kernel.View.Resolve, memory of tracees
 //
-//	signalfd ──► monitor.go: forward to the eldest, stop with it
+//	signals ───► monitor.go: forward to the eldest, stop with it
 //	notify fd ─► monitor.go: no filter user left: the loop may leave
 //	records ───► audit: queue, JSON lines
 //
@@ -18,7 +18,23 @@
 //
 // Imports point down only; a test enforces it.
 //
-//	cmd/syd → syd → trace → policy, filter, audit → kernel (and kernel/spawn)
+//	cmd/syd → syd → trace, confine → policy, filter, audit → kernel (and below it)
+//
+// # Start
+//
+// Each step has to stand where it does:
+//
+//  1. kernel/spawn, early.c, before there are threads: no_new_privs, core limit,
+//     Landlock domain. kernel/capability, birth.c: threads are born with few
+//     capabilities.
+//  2. confine.New: cookies, the runtime's eventfd, all filters. Nothing can be
+//     compiled or opened later.
+//  3. spawn.Prepare: the eldest is cloned, in a domain below ours, under its
+//     filter. trace: it is seized.
+//  4. confine.Enter: capabilities of the main thread, the filter of the process
+//     (TSYNC, so before any thread has one of its own), the tracer's.
+//  5. The crew (monitor, workers, writer) each take their role's filter; the
+//     eldest is released; at its exec syd becomes undumpable.
 //
 // # Threads
 //
@@ -35,7 +51,8 @@
 //   - audit writer: started by the first record.
 //
 // Every goroutine is started by supervise, whose recover ends the sandbox; a
-// test enforces that too. The tracer's state belongs to its thread, which takes no
+// test enforces that too. Helpers are started by crew.as, which confines the
+// thread to its role first, and names it (syd_monitor, syd_worker, syd_writer). The tracer's state belongs to its thread, which takes no
 // lock; the others reach it by atomics, a futex and a signal that ends its wait,
 // and the monitor by an eventfd.
 //
@@ -45,4 +62,6 @@
 //	tracee      any process or thread in the sandbox
 //	supervisor  the syd process
 //	tracer      the supervisor's one thread that owns ptrace
+//	cookie      a secret number in a register that a system call doesn't use
+//	guarded     said of a call that the filters allow with its cookies only
 package syd
