@@ -4,10 +4,7 @@ package syd
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -49,27 +46,9 @@ func TestGuardedCallsHaveOneWay(t *testing.T) {
 		}
 		return true
 	}
-	files := 0
-	for _, top := range []string{".", "../cmd/syd"} {
-		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			files++
-			set := token.NewFileSet()
-			file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
-			if err == nil {
-				ast.Inspect(file, func(n ast.Node) bool { return inspect(set, n) })
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if files < 20 {
-		t.Fatalf("only %d files were looked at", files)
-	}
+	eachSource(t, func(set *token.FileSet, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool { return inspect(set, n) })
+	})
 	for name, places := range numbers {
 		guarded := false
 		kernel.Registers(name, func(uint, int) { guarded = true })
