@@ -154,7 +154,7 @@ func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error
 	if o.Arg0 != "" {
 		argv[0] = o.Arg0
 	}
-	return spawn.Request{Path: path, Argv: argv, Env: env, Filter: program}, nil
+	return spawn.Request{Path: path, Argv: argv, Env: env, Filter: program, Speculation: p.Supervisor.AllowSpeculation}, nil
 }
 
 // start spawns and seizes the eldest, lets it go and serves the sandbox.

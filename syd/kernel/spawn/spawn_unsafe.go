@@ -28,6 +28,9 @@ type Request struct {
 	// Filter is the program for seccomp(2): struct sock_filter entries, loaded
 	// with a new listener.
 	Filter []byte
+	// Speculation: without the mitigation of Speculative Store Bypass that comes
+	// with a filter (until Linux 5.16 by default).
+	Speculation bool
 }
 
 // Child is a started process. The descriptors are close-on-exec and the
@@ -175,6 +178,9 @@ func newArena(r Request, report int) *arena {
 	a.request.argv = a.vector(r.Argv)
 	a.request.envp = a.vector(r.Env)
 	a.request.report = C.int(report)
+	if r.Speculation {
+		a.request.speculation = 1
+	}
 	program := a.alloc(C.size_t(len(r.Filter)))
 	copy(unsafe.Slice((*byte)(program), len(r.Filter)), r.Filter)
 	a.request.filter.len = C.ushort(len(r.Filter) / C.sizeof_struct_sock_filter)

@@ -73,12 +73,14 @@ static void reset_signals(void)
 /* NEW_LISTENER puts the listener in the table that we share with the supervisor. */
 static int load_filter(void)
 {
-	unsigned long flags =
-		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-	long fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (long)flags,
+	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	if (start.request->speculation != 0)
+		flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	long fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		      (long)(flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
 		      (long)&start.request->filter, 0);
 	if (fd == -EINVAL) /* before Linux 5.19 */
-		fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		fd = raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (long)flags,
 			 (long)&start.request->filter, 0);
 	check(STEP_SECCOMP, fd);
 	return (int)fd;

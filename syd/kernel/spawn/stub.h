@@ -57,6 +57,7 @@ struct spawn_request {
 	char *const *argv;
 	char *const *envp;
 	struct sock_fprog filter;
+	int speculation; /* 1: without the Speculative Store Bypass mitigation */
 	int report; /* write end of the failure pipe */
 };
 
