@@ -126,8 +126,10 @@ var _ = Describe("a path that never arrives", func() {
 		beUndisturbed(result, 2)
 	}, Requires("fuse"))
 
-	Spec("PRC-06.11", "can't be had by the supervisor's end either: SIGKILL of it ends all", func(ctx context.Context) {
-		p := Start(ctx, stallRules, stall("wait", "fault", "chdir", 3)...)
+	// orphaned kills the supervisor while somebody waits.
+	orphaned := func(ctx context.Context, place string) {
+		GinkgoHelper()
+		p := Start(ctx, stallRules, stall("wait", place, "chdir", 3)...)
 		p.WaitLine(ctx, "went-on 20")
 		tree := p.Descendants()
 		Expect(len(tree)).To(BeNumerically(">=", 4))
@@ -136,7 +138,16 @@ var _ = Describe("a path that never arrives", func() {
 		for _, process := range tree {
 			Expect(Within1s(ctx, func() bool { return !Alive(process.PID) })).To(BeTrue(), "%+v", process)
 		}
+	}
+
+	Spec("PRC-06.11", "in a page of userfaultfd doesn't outlive the supervisor: SIGKILL of it ends all", func(ctx context.Context) {
+		orphaned(ctx, "fault")
 	}, Requires("userfaultfd"))
+
+	Spec("PRC-06.20", "by a FUSE server doesn't outlive the supervisor: SIGKILL of it ends all", func(ctx context.Context) {
+		orphaned(ctx, "page")
+		orphaned(ctx, "lookup")
+	}, Requires("fuse"))
 })
 
 var _ = Describe("a process whose path never arrives", func() {

@@ -144,7 +144,8 @@ var (
 	tracing = slices.Concat(plain("the main loop", "waitid"), plain("a tracee that may not go on", "kill"), []Rule{
 		{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
 		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
-		{Syscall: "sched_setaffinity", Effect: Allow, Conditions: equals(0, 0), Why: "stays beside a busy tracee"},
+		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
+		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
 	// sparing is how a call is recognised that is aimed at the supervisor.
 	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")

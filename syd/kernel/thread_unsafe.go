@@ -41,3 +41,16 @@ func ThreadID() int { return unix.Gettid() }
 func SignalThread(tid int, signal syscall.Signal) {
 	syscall.RawSyscall(unix.SYS_TGKILL, uintptr(unix.Getpid()), uintptr(tid), uintptr(signal))
 }
+
+// CurrentCPU is the processor that the calling thread runs on, or just did;
+// -1: unknown.
+func CurrentCPU() int {
+	var cpu uint32
+	if _, _, errno := syscall.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
+		return -1
+	}
+	return int(cpu)
+}
+
+// SetThreadAffinity binds thread tid of this process to set.
+func SetThreadAffinity(tid int, set *CPUSet) error { return unix.SchedSetaffinity(tid, set) }

@@ -116,6 +116,7 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  newNumbers(p), cache: newCache(), eldest: eldest,
 	}
+	t.pool.all, _ = kernel.Affinity() // unknown: workers stay where they are
 	if len(Traced(p)) > 0 {
 		runtime.GOMAXPROCS(max(processors, runtime.GOMAXPROCS(0)))
 	}

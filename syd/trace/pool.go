@@ -46,6 +46,7 @@ const (
 type pool struct {
 	start  func(func()) // runs a function on a thread of its own
 	tracer int          // TID
+	all    kernel.CPUSet
 
 	workers   int
 	abandoned int
@@ -63,6 +64,9 @@ type pool struct {
 type worker struct {
 	question *question
 	full     atomic.Uint32
+	tid      atomic.Int32 // 0: it doesn't run yet
+	cpu      int          // that it is bound to, if bound
+	bound    bool
 }
 
 // post gives q to a worker, or has it wait for one. false: there is none, and
@@ -73,6 +77,7 @@ func (p *pool) post(q *question) bool {
 		last := len(p.idle) - 1
 		w := p.idle[last]
 		p.idle = p.idle[:last]
+		w.bind()
 		p.give(w, q)
 	case p.workers < maxWorkers:
 		p.workers++
@@ -94,6 +99,28 @@ func (p *pool) give(w *worker, q *question) {
 	kernel.FutexWake(&w.full)
 }
 
+// bind puts the worker beside the tracer thread, which is about to sleep: to
+// switch to it takes less than to wake another processor.
+func (w *worker) bind() {
+	cpu, tid := kernel.CurrentCPU(), int(w.tid.Load())
+	if cpu < 0 || tid == 0 || w.bound && w.cpu == cpu {
+		return
+	}
+	var one kernel.CPUSet
+	one.Set(cpu)
+	if kernel.SetThreadAffinity(tid, &one) == nil {
+		w.cpu, w.bound = cpu, true
+	}
+}
+
+// unbind lets the worker run wherever there is room.
+func (w *worker) unbind(all *kernel.CPUSet) {
+	if w.bound {
+		kernel.SetThreadAffinity(int(w.tid.Load()), all) // fails only where nothing is left of it
+		w.bound = false
+	}
+}
+
 // await says whether q is answered soon. If not, the answer will interrupt the
 // tracer thread, and be among those of take.
 func (p *pool) await(q *question) bool {
@@ -110,6 +137,9 @@ func (p *pool) await(q *question) bool {
 // watch has the watchdog tick while q is open.
 func (p *pool) watch(q *question) {
 	p.open = append(p.open, q)
+	if q.worker != nil {
+		q.worker.unbind(&p.all)
+	}
 	if !p.watchdog {
 		p.watchdog = true
 		p.start(p.tick)
@@ -140,8 +170,9 @@ func (p *pool) free(q *question) {
 	}
 	next := p.waiting[0]
 	p.waiting = p.waiting[1:]
+	next.worker = q.worker
 	p.watch(next)
-	p.give(q.worker, next)
+	p.give(next.worker, next)
 }
 
 // late returns the questions whose time is over, whose workers are abandoned.
@@ -175,6 +206,7 @@ func (p *pool) late() (all []*question) {
 
 // work is a worker's life.
 func (p *pool) work(w *worker) {
+	w.tid.Store(int32(kernel.ThreadID()))
 	for {
 		for w.full.Load() == 0 {
 			kernel.FutexWait(&w.full, 0, 0)
