@@ -47,6 +47,8 @@ var Table = []Capability{
 	{Name: "landlock_scope_signal", Linux: "6.12", Optional: "CONFIG_SECURITY_LANDLOCK, enabled at boot", Probe: scopeSignal},
 
 	{Name: "root", Optional: "user ID 0", Probe: root},
+	{Name: "ordinary_user", Optional: "another user ID than 0", Probe: ordinaryUser},
+	{Name: "memfd_secret", Linux: "5.14", Optional: "secretmem.enable", Probe: memfdSecret},
 	{Name: "seccomp_get_filter", Linux: "4.4", Optional: "CONFIG_CHECKPOINT_RESTORE, CAP_SYS_ADMIN in the first user namespace, and no filter on the suite",
 		Probe: fixture("supervisor", "probe")},
 	{Name: "audit_log", Optional: "CONFIG_AUDIT, no audit daemon, and the right to read /dev/kmsg", Probe: auditLog},
@@ -150,6 +152,20 @@ func scopeSignal() (bool, string) {
 		unix.Close(int(fd))
 	}
 	return errno == 0, "landlock_create_ruleset(LANDLOCK_SCOPE_SIGNAL): " + errnoText(errno)
+}
+
+func memfdSecret() (bool, string) {
+	fd, _, errno := unix.RawSyscall(unix.SYS_MEMFD_SECRET, unix.O_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return false, "memfd_secret: " + errnoText(errno)
+	}
+	unix.Close(int(fd))
+	return true, "memfd_secret: ok"
+}
+
+func ordinaryUser() (bool, string) {
+	isRoot, evidence := root()
+	return !isRoot, evidence
 }
 
 func root() (bool, string) {

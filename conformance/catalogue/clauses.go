@@ -114,4 +114,6 @@ var Clauses = []Clause{
 	{"PRC-04", Must, Syd, "No tracee reaches the supervisor: no signal, no trace, no look into it, no change of how it is scheduled and limited."},
 	{"PRC-05", Must, Syd, "No tracee can get, duplicate or guess the seccomp-notify descriptor."},
 	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
+
+	{"HRD-13", Must, Ours, "A program stays readable for its supervisor: PR_SET_DUMPABLE to 0 returns 0 and changes nothing, memfd_secret is refused, an executable that can't be read gives EACCES."},
 }

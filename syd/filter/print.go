@@ -116,6 +116,9 @@ func (r Rule) then() string {
 	case Trace:
 		return "ask the tracer"
 	case Errno:
+		if r.Errno == 0 {
+			return "do nothing, return 0"
+		}
 		return strings.ToLower(r.Errno.Error())
 	}
 	return "allow"

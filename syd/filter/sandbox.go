@@ -25,6 +25,14 @@ var Always = []Rule{
 		Why:        "a listener of its own could answer CONTINUE to what the sandbox denies"},
 }
 
+// Readable are the rules of a sandbox whose paths are decided on: a supervisor
+// without privileges reads memory only where the program lets itself be dumped.
+var Readable = []Rule{
+	{Syscall: "prctl", Effect: Errno, Conditions: []Condition{{Arg: 0, Mask: low32, Value: setDumpable}, {Arg: 1, Mask: ^uint64(0)}},
+		Why: "the program is told that it is not dumpable any more, and stays so"},
+	{Syscall: "memfd_secret", Effect: Errno, Errno: syscall.ENOSYS, Why: "no path could be read from such memory"},
+}
+
 // Traced makes the rules that have the tracer decide on syscalls.
 func Traced(syscalls ...string) []Rule {
 	rules := make([]Rule, len(syscalls))

@@ -68,6 +68,9 @@ func Traced(p *policy.Policy) []string {
 // Rules are those of the filter that has the tracer see its calls under p.
 func Rules(p *policy.Policy) []filter.Rule {
 	rules := filter.Traced(Traced(p)...)
+	if len(rules) > 0 {
+		rules = append(rules, filter.Readable...)
+	}
 	for _, r := range syscalls {
 		for _, c := range r.when {
 			rules = append(rules, filter.Rule{Syscall: r.name, Effect: filter.Trace,
