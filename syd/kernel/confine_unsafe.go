@@ -66,7 +66,7 @@ func RuntimeEventFD() (int, error) {
 			return fd, nil
 		}
 	}
-	return -1, fmt.Errorf("the runtime's eventfd: not found")
+	return -1, fmt.Errorf("the runtime's eventfd is not in /proc/self/fd")
 }
 
 // dotDot is the path of the parent directory: the filters know its address,
