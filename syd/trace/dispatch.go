@@ -120,7 +120,9 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	if len(Traced(p)) > 0 {
 		runtime.GOMAXPROCS(max(processors, runtime.GOMAXPROCS(0)))
 	}
-	t.cache.join(t.cache.task(eldest.PID), eldest.PID)
+	first := t.cache.task(eldest.PID)
+	first.known = true
+	t.cache.join(first, eldest.PID)
 	return t, nil
 }
 

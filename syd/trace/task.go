@@ -10,8 +10,9 @@ import "syd/syd/kernel"
 type cache struct {
 	tasks     map[int]*task    // by TID
 	processes map[int]*process // by TGID
-	// stillborn are tasks that died before any stop of theirs was seen: the fork
-	// event that names one comes later, and must not make an entry.
+	// stillborn are tasks that died before the fork event that names them was seen,
+	// which comes later, and must not make an entry. waitid looks at new tasks
+	// first: a child can have lived its whole life before the event is reported.
 	stillborn map[int]bool
 	// refused are tasks that pid/max has killed and that are not reaped yet: they
 	// take nobody's place.
@@ -24,7 +25,8 @@ func (c *cache) count() int { return len(c.tasks) - len(c.refused) }
 // task is one thread.
 type task struct {
 	tid     int
-	process *process // nil until the event that made it has been seen
+	process *process // nil until the event that made it has been seen, or it is asked for
+	known   bool     // that event has been seen, or there is none
 	pending pending
 	// open is the question that it is stopped for. An entry ends with its task:
 	// an answer that finds another question here, or another entry, comes too late.
@@ -74,11 +76,16 @@ func (c *cache) fresh(tid int) {
 // reaped already.
 func (c *cache) born(tid int, parent *task) *task {
 	if c.stillborn[tid] {
+		// The event of a dead task may never have come, if its parent was killed:
+		// then this is of another task with its number.
 		delete(c.stillborn, tid)
-		return nil
+		if status, err := kernel.ReadStatus(tid); err != nil || status.TracerPID != kernel.PID() {
+			return nil
+		}
 	}
 	c.fresh(tid)
 	t := c.task(tid)
+	t.known = true
 	if kernel.IsLeader(tid) {
 		c.join(t, tid)
 	} else {
@@ -132,10 +139,11 @@ func (c *cache) forget(id int) {
 	delete(c.tasks, id)
 }
 
-// died drops id, which was just reaped, and remembers it if it was never seen.
+// died drops id, which was just reaped, and remembers it if its fork event is
+// still to come.
 func (c *cache) died(id int) {
 	delete(c.refused, id)
-	if c.tasks[id] == nil {
+	if t := c.tasks[id]; t == nil || !t.known {
 		c.stillborn[id] = true
 	}
 	c.forget(id)
@@ -147,8 +155,10 @@ func (c *cache) exec(tgid, former int) *task {
 	if t := c.tasks[former]; t != nil && t.process == nil && kernel.Kill(former, 0) != nil {
 		c.forget(former)
 	}
+	known := c.tasks[tgid] != nil && c.tasks[tgid].known
 	c.forget(tgid) // and all its threads, former too
 	t := c.task(tgid)
+	t.known = known
 	c.join(t, tgid)
 	return t
 }

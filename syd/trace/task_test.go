@@ -42,6 +42,7 @@ func (c *cache) check(t *testing.T) {
 // group makes a thread group: its leader, then threads.
 func (c *cache) group(tgid int, threads ...int) {
 	leader := c.task(tgid)
+	leader.known = true
 	c.join(leader, tgid)
 	for _, tid := range threads {
 		c.born(tid, leader)
@@ -140,6 +141,27 @@ func TestStillbornIsForgottenWhenItsNumberLivesAgain(t *testing.T) {
 	}
 }
 
+// waitid may tell of all of a child's life before its parent's fork event.
+func TestAWholeLifeBeforeTheForkEvent(t *testing.T) {
+	c := newCache()
+	c.group(a)
+	for _, live := range []func(){
+		func() { c.task(b) },
+		func() { c.process(c.task(b)) },
+		func() { c.task(b); c.exec(b, b) },
+	} {
+		live()
+		c.died(b)
+		if got := c.born(b, c.task(a)); got != nil {
+			t.Errorf("a dead task was born: %+v", got)
+		}
+		expectIDs(t, c, a)
+		if len(c.stillborn) != 0 {
+			t.Errorf("stillborn: got %v", c.stillborn)
+		}
+	}
+}
+
 func TestDeathOfAKnownTaskIsNotStillborn(t *testing.T) {
 	c := newCache()
 	c.group(a, a1)
@@ -202,15 +224,18 @@ func TestProcessOfAnUnheardOfTask(t *testing.T) {
 // told it, and how many deaths were seen before their births.
 type model struct {
 	tgid      map[int]int
+	named     map[int]bool // by a fork event
 	stillborn map[int]bool
 }
 
 func (m *model) forget(id int) {
 	whole := m.tgid[id] == id
 	delete(m.tgid, id)
+	delete(m.named, id)
 	for tid, tgid := range m.tgid {
 		if whole && tgid == id {
 			delete(m.tgid, tid)
+			delete(m.named, tid)
 		}
 	}
 }
@@ -233,7 +258,7 @@ func TestCacheAgainstAModel(t *testing.T) {
 	const ids, steps, runs = 12, 300, 100
 	for seed := range uint64(runs) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		c, m := newCache(), model{map[int]int{}, map[int]bool{}}
+		c, m := newCache(), model{map[int]int{}, map[int]bool{}, map[int]bool{}}
 		var history []string
 		for range steps {
 			id := firstID + r.IntN(ids)
@@ -272,12 +297,13 @@ func TestCacheAgainstAModel(t *testing.T) {
 				}
 				if !m.stillborn[id] {
 					m.tgid[id] = m.tgid[other]
+					m.named[id] = true
 				}
 				delete(m.stillborn, id)
 			case 3, 4: // a death
 				step = fmt.Sprintf("%d died", id-firstID)
 				c.died(id)
-				if !known {
+				if !m.named[id] {
 					m.stillborn[id] = true
 				}
 				m.forget(id)
@@ -288,8 +314,12 @@ func TestCacheAgainstAModel(t *testing.T) {
 				tgid := m.tgid[id]
 				step = fmt.Sprintf("%d execs in %d", id-firstID, tgid-firstID)
 				c.exec(tgid, id)
+				named := m.named[tgid]
 				m.forget(tgid)
 				m.tgid[tgid] = tgid
+				if named {
+					m.named[tgid] = true
+				}
 			}
 			history = append(history, step)
 			compare(t, c, m)
