@@ -18,10 +18,14 @@ type Exit int
 const StatusFault Exit = 127
 
 // exitOf finds the status for an error: EINVAL for what was written wrongly,
-// else the errno.
+// else the errno. A file that could not be read counts if nothing else is wrong.
 func exitOf(err error) Exit {
-	if _, ok := errors.AsType[*policy.Error](err); ok {
-		return Exit(syscall.EINVAL)
+	if wrong, ok := errors.AsType[policy.Errors](err); ok {
+		for _, e := range wrong {
+			if _, ok := errors.AsType[syscall.Errno](e); !ok {
+				return Exit(syscall.EINVAL)
+			}
+		}
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return Exit(errno)

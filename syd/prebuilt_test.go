@@ -25,7 +25,7 @@ func TestPrebuiltSandboxes(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"sandbox/exec,chdir:off", "sandbox/exec,chdir:on", "sandbox/chdir:off"} {
-		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: text}})
+		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: text}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

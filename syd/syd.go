@@ -23,9 +23,6 @@ import (
 // The main goroutine keeps the main thread for good: it is the tracer thread.
 func init() { runtime.LockOSThread() }
 
-// Command is one line of configuration and where it stands.
-type Command = policy.Command
-
 // Options say what to run and how.
 type Options struct {
 	// Argv is the program, looked up in PATH if it has no slash, and its arguments.
@@ -45,9 +42,6 @@ type Options struct {
 	LogLevel audit.Level
 }
 
-// Profile returns the commands of a built-in profile; false for an unknown name.
-func Profile(where, name string) ([]Command, bool) { return policy.Profile(where, name) }
-
 // Run runs a program in a sandbox and returns the status to exit with: the
 // program's own, or that of the error. The caller should exit then at once:
 // that is what kills tracees which the program left behind.
@@ -55,7 +49,7 @@ func Profile(where, name string) ([]Command, bool) { return policy.Profile(where
 // Preconditions: the main goroutine; nothing else in the process waits for
 // children.
 func Run(ctx context.Context, o Options) (Exit, error) {
-	p, err := policy.Parse(o.Config)
+	p, err := configure(o)
 	if err != nil {
 		return exitOf(err), err
 	}
@@ -120,7 +114,7 @@ func transitions(list []policy.Transition) []filter.Transition {
 // filter.Formats, and starts nothing: "sandbox", that of the tracees, "process",
 // that of all of the supervisor's threads, or what one of these has besides.
 func Export(w io.Writer, o Options, name, format string) (Exit, error) {
-	p, err := policy.Parse(o.Config)
+	p, err := configure(o)
 	if err != nil {
 		return exitOf(err), err
 	}

@@ -23,6 +23,8 @@ const (
 	verbAPI
 	verbCheck
 	verbExport
+	verbProfiles
+	verbPrint
 )
 
 // later are the options of Syd that this version does not have yet: naming one
@@ -32,7 +34,6 @@ var later = []struct {
 	value       bool
 	what        string
 }{
-	{"P", "profile-file", true, "configuration files"},
 	{"c", "command", true, "running a shell command"},
 	{"f", "fakeroot", false, "a fake root mapping"},
 	{"l", "login", false, "login shells"},
@@ -79,18 +80,23 @@ func parse(args []string) (options, verb, error) {
 	option("", "check", false, is(verbCheck))
 	option("x", "observe", false, func(string) error { o.Observe = true; return nil })
 	option("a", "arg0", true, func(v string) error { o.Arg0 = v; return nil })
-	option("m", "magic", true, func(v string) error {
-		o.Config = append(o.Config, syd.Command{Where: "-m", Text: v})
-		return nil
-	})
-	option("p", "profile", true, func(v string) error {
-		commands, ok := syd.Profile("-p "+v, v)
-		if !ok {
-			return errors.New("unknown profile: expected off")
+	configure := func(where string, kind syd.Kind) func(string) error {
+		return func(v string) error {
+			o.Config = append(o.Config, syd.Command{Where: where, Text: v, Kind: kind})
+			return nil
 		}
-		o.Config = append(o.Config, commands...)
-		return nil
+	}
+	option("m", "magic", true, configure("-m", syd.Line))
+	option("P", "profile-file", true, configure("-P", syd.File))
+	useProfile := configure("-p", syd.Profile)
+	option("p", "profile", true, func(v string) error {
+		if v == "list" {
+			chosen = verbProfiles
+			return nil
+		}
+		return useProfile(v)
 	})
+	option("", "print", false, is(verbPrint))
 	option("e", "env", true, func(v string) error {
 		if name, _, _ := strings.Cut(v, "="); name == "" || strings.ContainsRune(v, 0) {
 			return errors.New("expected VAR=VAL, VAR or VAR=")

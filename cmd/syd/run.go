@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,14 +20,20 @@ const (
 	version    = "3.52.0-go.1"
 	apiVersion = 3
 	usage      = `Usage: syd [options] [--] COMMAND [ARGUMENT...]
-       syd --api | --check
+       syd [options] --print
+       syd --api | --check | -p list
 
 Runs COMMAND in a sandbox and exits with its status: its exit code, 128+N if
 signal N killed it. Without a rule that allows it nothing is executed.
 
 Options:
-  -m COMMAND   one configuration command (below); may be repeated, later ones win
-  -p NAME      a built-in profile: off = no policy, the sandbox only traces
+  -m COMMAND   one configuration command (below)
+  -P FILE      a file of them, NAME.syd-3, that only root or you may write
+  -p NAME      a built-in profile: off = no policy, the sandbox only traces; lib =
+               every category off; quiet = denials leave no record; list = print
+               the names
+               (-m, -P and -p may be repeated; later ones win)
+  --print      print the configuration that -m, -P and -p make; start nothing
   -a NAME      argv[0] of COMMAND
   -e VAR=VAL   set an environment variable; VAR unsets it; VAR= passes on one
                that would be dropped (LD_*, and names with PASSWORD,
@@ -42,6 +49,9 @@ Options:
 Configuration commands:
   ACTION/CATEGORIES+PATTERN    add a rule; the last rule that matches wins
   ACTION/CATEGORIES-PATTERN    remove the newest equal rule; ^ removes all equal
+  reset                        forget all that was said before
+  include FILE                 read FILE here, relative to the including file
+  include_profile NAME         read a built-in profile here
   default/CATEGORIES:ACTION    what happens where no rule matches
   sandbox/CATEGORIES:on|off    whether the categories are decided on at all
   pid/max:N                    from how many tasks on the pid category decides
@@ -59,8 +69,9 @@ Configuration commands:
   trace/allow_safe_setgid:on|off       setuid+SRC:DST, setgid+SRC:DST add (- and ^
                                remove: ^SRC all of a source)
   ACTION: allow warn filter deny panic stop abort kill exit
-  CATEGORIES: exec, chdir, pid, joined by commas
-  PATTERN: an absolute path; ? * ** [...] {a,b}; DIR/*** = DIR and all below it
+  CATEGORIES: exec, chdir, pid, joined by commas; all = all of paths (not pid)
+  PATTERN: an absolute path; ? * ** [...] [!...] {a,b}; DIR/*** = DIR and all below
+           it; a backslash takes the next character as it is
 
 Environment:
   SYD_LOG      the least important level to log: emerg alert crit error warn
@@ -87,31 +98,48 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case verbAPI:
 		fmt.Fprintln(stdout, apiVersion)
 		return 0
+	case verbProfiles:
+		fmt.Fprintln(stdout, strings.Join(syd.Profiles(), "\n"))
+		return 0
 	case verbCheck:
 		if syd.Inside() {
 			return 0
 		}
 		return 1
 	}
-	if err := logging(&o.Options); err != nil {
-		return complain(stderr, err, int(syscall.EINVAL))
+	return configured(o, verb, stdout, stderr)
+}
+
+// configured is the verbs that a configuration is made for.
+func configured(o options, verb verb, stdout, stderr io.Writer) int {
+	err := logging(&o.Options)
+	status := syd.Exit(syscall.EINVAL)
+	switch {
+	case err != nil:
+	case verb == verbExport:
+		status, err = syd.Export(stdout, o.Options, o.filter, o.format)
+	case verb == verbPrint:
+		var text string
+		text, status, err = syd.Configuration(o.Options)
+		fmt.Fprint(stdout, text)
+	default:
+		status, err = syd.Run(context.Background(), o.Options)
 	}
-	if verb == verbExport {
-		status, err := syd.Export(stdout, o.Options, o.filter, o.format)
-		if err != nil {
-			return complain(stderr, err, int(status))
-		}
-		return int(status)
-	}
-	status, err := syd.Run(context.Background(), o.Options)
 	if err != nil {
 		return complain(stderr, err, int(status))
 	}
 	return int(status)
 }
 
+// complain says what is wrong, a line for each thing.
 func complain(stderr io.Writer, err error, status int) int {
-	fmt.Fprintf(stderr, "syd: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	all := []error{err}
+	if wrong, ok := errors.AsType[syd.ConfigErrors](err); ok {
+		all = wrong.Unwrap()
+	}
+	for _, one := range all {
+		fmt.Fprintf(stderr, "syd: %s\n", strings.ReplaceAll(one.Error(), "\n", " "))
+	}
 	return status
 }
 

@@ -25,7 +25,7 @@ func magic(texts ...string) (list []syd.Command) {
 }
 
 func TestParse(t *testing.T) {
-	off, _ := syd.Profile("-p off", "off")
+	off := []syd.Command{{Where: "-p", Text: "off", Kind: syd.Profile}}
 	true_ := []string{"true"}
 	for line, want := range map[string]syd.Options{
 		"true":                          {Argv: true_},
@@ -56,6 +56,9 @@ func TestParse(t *testing.T) {
 		"-mallow/exec+/*** true":        {Config: magic("allow/exec+/***"), Argv: true_},
 		"--magic allow/exec-/a true":    {Config: magic("allow/exec-/a"), Argv: true_},
 		"--magic=pid/max:1 true":        {Config: magic("pid/max:1"), Argv: true_},
+		"-P file true":                  {Config: []syd.Command{{Where: "-P", Text: "file", Kind: syd.File}}, Argv: true_},
+		"-Pfile true":                   {Config: []syd.Command{{Where: "-P", Text: "file", Kind: syd.File}}, Argv: true_},
+		"--profile-file=file -poff x":   {Config: slices.Concat([]syd.Command{{Where: "-P", Text: "file", Kind: syd.File}}, off), Argv: []string{"x"}},
 		"-m a -m b -mc true":            {Config: magic("a", "b", "c"), Argv: true_},
 		"-m a -p off -m b true":         {Config: slices.Concat(magic("a"), off, magic("b")), Argv: true_},
 		"-m -x true":                    {Config: magic("-x"), Argv: true_},
@@ -80,6 +83,7 @@ func TestVerbs(t *testing.T) {
 	for line, want := range map[string]verb{
 		"-h": verbHelp, "--help": verbHelp, "-V": verbVersion, "--version": verbVersion, "--api": verbAPI,
 		"--check": verbCheck, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
+		"-p list": verbProfiles, "-plist true": verbProfiles, "--profile=list": verbProfiles, "--print": verbPrint, "-poff --print true": verbPrint,
 		"-E tracer:bpf": verbExport, "--export=sandbox:rules": verbExport, "-Eprocess:pfc": verbExport,
 	} {
 		if _, got, err := parse(strings.Fields(line)); err != nil || got != want {
@@ -147,7 +151,7 @@ func TestPrints(t *testing.T) {
 		}
 	}
 	// The help names every option there is.
-	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check"} {
+	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check", "-P ", "--print"} {
 		if !strings.Contains(usage, "  "+option) && !strings.Contains(usage, " "+option) {
 			t.Errorf("the help lacks %s", option)
 		}
@@ -198,13 +202,17 @@ func TestRefusals(t *testing.T) {
 		"-E tracer true":            "expected FILTER:FORMAT, of sandbox process tracer",
 		"-E tracer:text":            "expected FILTER:FORMAT",
 		"-E :bpf":                   "expected FILTER:FORMAT",
-		"-p none true":              "expected off",
-		"-pOFF true":                "expected off",
+		"-p none true":              `-p: "none": unknown profile: expected lib, off, quiet`,
+		"-pOFF true":                `-p: "OFF": unknown profile`,
+		"-p a/../off true":          "unknown profile",
 		"-e =1 true":                "expected VAR=VAL, VAR or VAR=",
-		"-m lock:on true":           `-m: "lock:on": expected`,
-		"-m allow/exec+bin true":    `-m: "allow/exec+bin": expected an absolute path pattern`,
-		"-poff -m pid/max:x true":   `-m: "pid/max:x": expected a whole number`,
-		"-m pid/max:1 -mpid/max: x": `-m: "pid/max:": expected`,
+		"-m lock:on true":           `-m:1:1: "lock:on": expected`,
+		"-m allow/exec+bin true":    `-m:1:12: "allow/exec+bin": expected an absolute path pattern`,
+		"-poff -m pid/max:x true":   `-m:1:9: "pid/max:x": expected a whole number`,
+		"-m pid/max:1 -mpid/max: x": `-m:1:9: "pid/max:": expected`,
+		"-P x.conf true":            `-P: "x.conf": expected a name that ends in .syd-3`,
+		"-m x --print":              `-m:1:1: "x": expected`,
+		"--print=x":                 "print",
 		"--observe=off true":        "observe",
 		"-x=off true":               "observe",
 		"--check=no":                "check",
@@ -216,7 +224,7 @@ func TestRefusals(t *testing.T) {
 	refused(t, "expected VAR=VAL", "-e", "", "true")
 	refused(t, "expected VAR=VAL", "-e", "A=\x00", "true")
 	refused(t, "unknown", "--no\nsuch", "true")
-	refused(t, "expected off", "-p", "a\nb", "true")
+	refused(t, "unknown profile", "-p", "a\nb", "true")
 	refused(t, `"a\nb"`, "-m", "a\nb", "true")
 }
 

@@ -3,8 +3,10 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // node is a pattern read by the reference matcher: a byte-for-byte reading of
@@ -17,7 +19,7 @@ type node struct {
 	choices [][]node
 }
 
-// readPattern reads text, which CompilePattern accepts.
+// readPattern reads text, which compilePattern accepts.
 func readPattern(text string) []node {
 	body, tree := strings.CutSuffix(text, "/***")
 	nodes, _ := readNodes([]rune(body), 0, false)
@@ -70,21 +72,30 @@ func readNodes(text []rune, at int, inBraces bool) ([]node, int) {
 	return nodes, at
 }
 
+// readClass reads what follows `[`, character by character: each is itself, or
+// what follows a backslash.
 func readClass(text []rune, at int) (node, int) {
 	n := node{kind: '['}
 	if text[at] == '!' {
 		n.negated = true
 		at++
 	}
-	for first := true; first || text[at] != ']'; first = false {
-		// The `]` that ends the class ends a range too: `[a-]` is a choice of two.
-		if text[at+1] == '-' && text[at+2] != ']' {
-			n.ranges = append(n.ranges, [2]rune{text[at], text[at+2]})
-			at += 3
-			continue
+	one := func() rune {
+		if text[at] == '\\' {
+			at++
 		}
-		n.ranges = append(n.ranges, [2]rune{text[at], text[at]})
 		at++
+		return text[at-1]
+	}
+	for first := true; first || text[at] != ']'; first = false {
+		low := one()
+		high := low
+		// The `]` that ends the class ends a range too: `[a-]` is a choice of two.
+		if text[at] == '-' && text[at+1] != ']' {
+			at++
+			high = one()
+		}
+		n.ranges = append(n.ranges, [2]rune{low, high})
 	}
 	return n, at + 1
 }
@@ -150,16 +161,17 @@ func FuzzPattern(f *testing.F) {
 		"/", "/***", "/a/***", "/a*/***", "/**", "/*", "/a?c", "/[ab]", "/[!ab]", "/[a-c]", "/[]a]", "/[a-]",
 		"/[!]-a]", "/{a,bc}", "/{a,{b,c}d}", "/{,a}*", "/{}", `/\*`, `/{a\,b,c}`, "/a,b}", "/{a/***}", "/**a**",
 		"/[à-ü]?", "/.+(|)^$", `/[\^-]`, "/[&-~]", "/[0--]", "/{*,?}{a,b}", "/*{/***", "/[!/]", "/[a-c-e]",
+		`/[\]]`, `/[\\]`, `/[a\-c]`, `/[a-\]]`, `/[!\!-a]`,
 	} {
 		for _, path := range []string{"/", "/a", "/abc", "/a/b", "/]", "/-", "/é", "/\xff", "/a\n", "/{a,b}", "/a,b}", `/\`} {
 			f.Add(pattern, path)
 		}
 	}
 	f.Fuzz(func(t *testing.T, text, path string) {
-		if len(text) > 100 || len(path) > 100 || !strings.HasPrefix(path, "/") {
+		if len(text) > 100 || len(path) > 100 || !utf8.ValidString(text) || !strings.HasPrefix(path, "/") {
 			return
 		}
-		p, err := CompilePattern(text)
+		p, err := compilePattern(text)
 		if err != nil {
 			return
 		}
@@ -177,6 +189,8 @@ func FuzzParse(f *testing.F) {
 		"segvguard/expiry:0", "trace/exit_wait_all:t", "allow/exec+/" + strings.Repeat("{a,b}", 30),
 		"allow/exec+/*********a", "allow/exec+/" + strings.Repeat("?", 4096), "allow/exec+/" + nested(2000),
 		"allow/exec+/\xff", "allow/exec+/[", "allow/exec+/{", `allow/exec+/\`, "allow/exec+/[]", "allow/exec+/[!",
+		"include x.syd-3", "include_profile off\nreset\ninclude_profile quiet", "# x\n\n \t\n  pid/max:1", "allow/all+/a\\ ", "allow/all+/a ",
+		"allow/all+/a #", "allow/exec,all+/a\nallow/all^/a", "setuid+0:1\nsetuid+2:3\nsetuid-0:1", "pid/max?", "cmd/exec!x", "\ufeffreset",
 		"warn/exec+/a\nallow/exec-/a", "exit/exec+/[a-\U0010ffff]",
 	} {
 		f.Add(text, "/usr/bin/id")
@@ -191,13 +205,16 @@ func FuzzParse(f *testing.F) {
 
 // decides has the policy of text's lines, if it is one, decide on everything.
 func decides(t *testing.T, text, path string) {
-	p, err := Parse(commands(strings.Split(text, "\n")...))
+	p, err := Parse([]Command{{"-P", "x.syd-3", File}}, only(text))
 	if err != nil {
-		if strings.ContainsAny(err.Error(), "\n\r\x00") {
-			t.Errorf("more than one line: %q", err)
+		for _, e := range err.(Errors) {
+			if strings.ContainsAny(e.Error(), "\n\r\x00\x1b") || len(e.Error()) > 2000 {
+				t.Errorf("more than one line: %q", e)
+			}
 		}
 		return
 	}
+	reprint(t, p, path)
 	for _, q := range []*Policy{p, p.Observing()} {
 		for c := Exec; c < numCategories; c++ {
 			for _, unnamed := range []bool{false, true} {
@@ -212,6 +229,36 @@ func decides(t *testing.T, text, path string) {
 					t.Errorf("%v: an unnamed file: %v", c, action)
 				}
 			}
+		}
+	}
+}
+
+// only is a reader of one file, which may include itself.
+func only(text string) Reader {
+	return func(string) (Source, error) { return Source{text, "only"}, nil }
+}
+
+// reprint wants what p prints to be p again.
+func reprint(t *testing.T, p *Policy, path string) {
+	t.Helper()
+	again, err := Parse([]Command{{"-P", "y.syd-3", File}}, only(p.Text()))
+	if err != nil {
+		t.Errorf("what is printed is refused: %v\n%s", err, p.Text())
+		return
+	}
+	if again.Text() != p.Text() {
+		t.Errorf("printed:\n%s\nand again:\n%s", p.Text(), again.Text())
+	}
+	flat := func(p Policy) string {
+		p.rules = [numCategories][]Rule{}
+		return fmt.Sprintf("%+v", p)
+	}
+	if flat(*again) != flat(*p) {
+		t.Errorf("was %s, is %s", flat(*p), flat(*again))
+	}
+	for c := Exec; c < numCategories; c++ {
+		if r := (Request{Category: c, Path: path}); p.Decide(r) != again.Decide(r) || len(p.rules[c]) != len(again.rules[c]) {
+			t.Errorf("%v of %q: was %v, is %v", c, path, p.Decide(r), again.Decide(r))
 		}
 	}
 }

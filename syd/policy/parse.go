@@ -3,239 +3,182 @@
 package policy
 
 import (
-	"fmt"
+	"errors"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
+	"unicode/utf8"
 )
 
-// Command is one line of configuration and where it stands (`-m`, `FILE:3`).
-type Command struct{ Where, Text string }
+// Kind is what a Command's text is.
+type Kind uint8
 
-// Error is a command that was refused.
-type Error struct{ Where, Text, Expected string }
+// The kinds of commands.
+const (
+	Line    Kind = iota // one command of the language
+	File                // the name of a file of commands
+	Profile             // the name of a built-in profile
+)
 
-func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s: expected %s", e.Where, strconv.Quote(e.Text), e.Expected)
+// Command is a piece of configuration, and where it stands: an option's name.
+type Command struct {
+	Where, Text string
+	Kind        Kind
 }
 
-// Profiles are the built-in policies, in the language itself.
-var Profiles = map[string][]string{
-	"off": {
-		"sandbox/exec,chdir,pid:off",
-		"segvguard/expiry:0",
-		"trace/allow_unsafe_env:on",
-	},
-}
+// Source is a file's content, and an identity by which it is known however it
+// is named.
+type Source struct{ Text, Identity string }
 
-// Parse builds the policy that commands, in order, make of the closed one.
-func Parse(commands []Command) (*Policy, error) {
-	p := closedByDefault()
+// Reader reads a file of commands.
+type Reader func(name string) (Source, error)
+
+// Bounds on what is read, so that no configuration takes long: files inside each
+// other, text altogether (each file counts as 4 KiB more), errors that are told.
+const (
+	maxDepth  = 16
+	maxText   = 2 << 20
+	fileCost  = 4 << 10
+	maxErrors = 1000
+)
+
+const tooMuch = expectedError("at most 2 MiB of configuration")
+
+// Extension is what names of files of commands end in: the language's version.
+const Extension = ".syd-3"
+
+// Parse builds the policy that commands, in order, make of the closed one. The
+// error is an Errors: all there are.
+func Parse(commands []Command, read Reader) (*Policy, error) {
+	r := &reading{draft: newDraft(), read: read, left: maxText}
 	for _, c := range commands {
-		if expected := p.apply(c.Text); expected != "" {
-			return nil, &Error{c.Where, c.Text, expected}
+		switch c.Kind {
+		case Line:
+			r.line(place{name: c.Where, option: true}, 1, c.Text)
+		case File:
+			r.file(c.Where, "", c.Text)
+		case Profile:
+			r.profile(c.Where, c.Text)
 		}
 	}
-	return p, nil
+	if len(r.errs) > 0 {
+		return nil, r.errs
+	}
+	return r.draft.policy(), nil
 }
 
-// Profile returns a built-in profile's commands; false for an unknown name.
-func Profile(where, name string) ([]Command, bool) {
-	lines, ok := Profiles[name]
-	commands := make([]Command, len(lines))
-	for i, text := range lines {
-		commands[i] = Command{where, text}
-	}
-	return commands, ok
+// reading is a Parse under way.
+type reading struct {
+	draft *draft
+	read  Reader
+	open  []string // identities of the files and profiles that we are in
+	left  int      // of maxText
+	errs  Errors
 }
 
-// apply carries out one command; it returns what was expected instead, or "".
-func (p *Policy) apply(text string) (expected string) {
-	at := strings.IndexAny(text, ":+-^")
-	if at < 0 {
-		return "key:value or list+value"
+// place is a text that commands stand in: what errors call it, the directory
+// that its includes are relative to, with a slash at its end, and whether it is
+// an option's value, which has to be a command.
+type place struct {
+	name, dir string
+	option    bool
+}
+
+// fail notes an error; nothing more is read once there are enough.
+func (r *reading) fail(where, text string, reason error) {
+	if r.full() {
+		return
 	}
-	key, op, value := text[:at], text[at], text[at+1:]
-	head, tail, _ := strings.Cut(key, "/")
-	if action, ok := lookup(actionNames[:], head); ok && tail != "" {
-		return p.rule(Action(action), tail, op, value)
+	r.errs = append(r.errs, &Error{where, text, reason})
+	if r.full() {
+		r.errs = append(r.errs, &Error{where, text, errors.New("too many errors: what follows was not read")})
 	}
-	if list, ok := p.transitions()[key]; ok && op != ':' {
-		return transit(list, op, value)
-	}
-	if op != ':' {
-		return "an action (allow, deny ...), a slash and a category before `" + string(op) + "`"
-	}
-	switch head {
-	case "sandbox":
-		return p.each(tail, func(c Category) string { return setBool(&p.enabled[c], value) })
-	case "default":
-		action, ok := lookup(actionNames[:], value)
-		if !ok {
-			return "an action: " + strings.Join(actionNames[1:], ", ")
+}
+
+func (r *reading) full() bool { return len(r.errs) >= maxErrors }
+
+// text reads the commands of a file or profile.
+func (r *reading) text(in place, text string) {
+	for number := 1; text != "" && !r.full(); number++ {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		if strings.Trim(line, blanks) == "" {
+			continue
 		}
-		return p.each(tail, func(c Category) string { p.defaults[c] = Action(action); return "" })
-	}
-	if on, ok := p.switches()[key]; ok {
-		return setBool(on, value)
-	}
-	set, ok := p.settings()[key]
-	if !ok {
-		return "a command of this version (syd -h lists them)"
-	}
-	return set(value)
-}
-
-// settings are the commands that set one value.
-func (p *Policy) settings() map[string]func(string) string {
-	return map[string]func(string) string{
-		"pid/max":              func(v string) string { return setInt(&p.PIDMax, v) },
-		"segvguard/expiry":     func(v string) string { return setSeconds(&p.SegvGuard.Expiry, v) },
-		"segvguard/suspension": func(v string) string { return setSeconds(&p.SegvGuard.Suspension, v) },
-		"segvguard/maxcrashes": func(v string) string { return setInt(&p.SegvGuard.MaxCrashes, v) },
+		r.line(in, number, line)
 	}
 }
 
-// switches are the commands that turn one thing on or off.
-func (p *Policy) switches() map[string]*bool {
-	return map[string]*bool{
-		"trace/exit_wait_all":                 &p.ExitWaitAll,
-		"trace/allow_unsafe_env":              &p.AllowUnsafeEnv,
-		"trace/allow_unsafe_exec_speculative": &p.Supervisor.AllowSpeculation,
-		"trace/allow_unsafe_nocookie":         &p.Supervisor.AllowNoCookie,
-		"trace/allow_unsafe_nomseal":          &p.Supervisor.AllowNoMseal,
-		"trace/allow_safe_kcapi":              &p.Supervisor.AllowKcapi,
-		"trace/allow_safe_setuid":             &p.Supervisor.AllowSetuid,
-		"trace/allow_safe_setgid":             &p.Supervisor.AllowSetgid,
+// line carries out one command.
+func (r *reading) line(in place, number int, line string) {
+	refuse := func(at int, expected string) {
+		column := utf8.RuneCountInString(line[:at]) + 1
+		r.fail(position(in.name, number, column), strings.TrimLeft(line, blanks), expectedError(expected))
 	}
-}
-
-// transitions are the lists of ID transitions.
-func (p *Policy) transitions() map[string]*[]Transition {
-	return map[string]*[]Transition{"setuid": &p.Supervisor.Setuid, "setgid": &p.Supervisor.Setgid}
-}
-
-// transit edits such a list: + adds SRC:DST, - removes it, ^ removes all of a source.
-func transit(list *[]Transition, op byte, value string) string {
-	const expected = "SRC:DST, two numeric IDs"
-	source, target, pair := strings.Cut(value, ":")
-	if pair != (op != '^') {
-		if op == '^' {
-			return "SRC, a numeric ID"
-		}
-		return expected
-	}
-	var t Transition
-	if !setID(&t.Source, source) || pair && !setID(&t.Target, target) {
-		return expected
-	}
-	kept := slices.DeleteFunc(slices.Clone(*list), func(old Transition) bool {
-		return old == t || op == '^' && old.Source == t.Source
-	})
-	if op == '+' {
-		if slices.ContainsFunc(kept, func(old Transition) bool { return old.Source == t.Source }) {
-			return "a source that has no other transition"
-		}
-		kept = append(kept, t)
-	}
-	*list = kept
-	return ""
-}
-
-// setID takes all numbers but the last, which means none (setresuid(2)).
-func setID(id *uint32, text string) bool {
-	n, err := strconv.ParseUint(text, 10, 32)
-	*id = uint32(n)
-	return err == nil && *id != 1<<32-1
-}
-
-func (p *Policy) rule(a Action, categories string, op byte, value string) string {
-	if op == ':' {
-		return "`+`, `-` or `^` and a pattern"
-	}
-	pattern, err := CompilePattern(value)
-	if err != nil {
-		return err.Error()
-	}
-	return p.each(categories, func(c Category) string {
-		if c == PID {
-			return "a category of paths"
-		}
-		list := p.rules[c]
-		equal := func(r Rule) bool { return r.Action == a && r.Pattern.text == value }
-		switch op {
-		case '+':
-			list = append(list, Rule{a, pattern})
-		case '-':
-			for i := len(list) - 1; i >= 0; i-- {
-				if equal(list[i]) {
-					list = append(list[:i:i], list[i+1:]...)
-					break
-				}
-			}
-		case '^':
-			kept := list[:0:0]
-			for _, r := range list {
-				if !equal(r) {
-					kept = append(kept, r)
-				}
-			}
-			list = kept
-		}
-		p.rules[c] = list
-		return ""
-	})
-}
-
-func (p *Policy) each(categories string, do func(Category) string) string {
-	for name := range strings.SplitSeq(categories, ",") {
-		c, ok := lookup(categoryNames[:], name)
-		if !ok {
-			return "a category of this version: " + strings.Join(categoryNames[1:], ", ")
-		}
-		if expected := do(Category(c)); expected != "" {
-			return expected
-		}
-	}
-	return ""
-}
-
-func lookup(names []string, name string) (int, bool) {
-	for i, n := range names {
-		if i > 0 && n == name {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-func setBool(b *bool, value string) string {
-	switch value {
-	case "on", "1", "true", "t":
-		*b = true
-	case "off", "0", "false", "f":
-		*b = false
+	s, found, wrong := lex(line)
+	switch {
+	case wrong != nil:
+		refuse(wrong.at, wrong.expected)
+	case !found && in.option:
+		refuse(0, anyCommand)
+	case !found:
+	case s.op == ' ' && s.key == "include":
+		r.file(position(in.name, number, utf8.RuneCountInString(line[:s.at])+1), in.dir, s.arg)
+	case s.op == ' ' && s.key == "include_profile":
+		r.profile(position(in.name, number, utf8.RuneCountInString(line[:s.at])+1), s.arg)
+	case s.key == "reset" && s.op == 0:
+		r.draft = newDraft()
 	default:
-		return "on or off"
+		if wrong := r.draft.apply(s); wrong != nil {
+			refuse(wrong.at, wrong.expected)
+		}
 	}
-	return ""
 }
 
-func setInt(n *int, value string) string {
-	parsed, err := strconv.ParseUint(value, 10, 31)
+// file reads the commands of the file name, relative to dir.
+func (r *reading) file(where, dir, name string) {
+	if !strings.HasPrefix(name, "/") {
+		name = dir + name
+	}
+	if !strings.HasSuffix(name, Extension) {
+		r.fail(where, name, expectedError("a name that ends in "+Extension))
+		return
+	}
+	if r.left < 0 {
+		r.fail(where, name, tooMuch)
+		return
+	}
+	source, err := r.read(name)
 	if err != nil {
-		return "a whole number from 0 to 2147483647"
+		r.fail(where, name, err)
+		return
 	}
-	*n = int(parsed)
-	return ""
+	in := place{name: name, dir: name[:strings.LastIndexByte(name, '/')+1]}
+	r.enter(where, "file "+source.Identity, in, source.Text)
 }
 
-func setSeconds(d *time.Duration, value string) string {
-	var seconds int
-	if expected := setInt(&seconds, value); expected != "" {
-		return expected
+// profile reads the commands of a built-in profile.
+func (r *reading) profile(where, name string) {
+	text, ok := profile(name)
+	if !ok {
+		r.fail(where, name, errors.New("unknown profile: expected "+strings.Join(Profiles(), ", ")))
+		return
 	}
-	*d = time.Duration(seconds) * time.Second
-	return ""
+	r.enter(where, "profile "+name, place{name: name + Extension}, text)
+}
+
+// enter reads a text unless we are in it already, or have read too much.
+func (r *reading) enter(where, identity string, in place, text string) {
+	r.left -= len(text) + fileCost
+	switch {
+	case slices.Contains(r.open, identity):
+		r.fail(where, in.name, expectedError("a file that does not include itself"))
+	case len(r.open) == maxDepth:
+		r.fail(where, in.name, expectedError("at most 16 files inside each other"))
+	case r.left < 0:
+		r.fail(where, in.name, tooMuch)
+	default:
+		r.open = append(r.open, identity)
+		r.text(in, text)
+		r.open = r.open[:len(r.open)-1]
+	}
 }

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -12,7 +11,7 @@ import (
 // Pattern is a compiled path pattern: `?` and `*` match within a component,
 // `**` across components, `[...]` and `[!...]` one byte's choice, `{a,b}`
 // alternatives; a trailing `/***` means the directory and all below it; a
-// backslash takes the next character as it is. Matching takes time linear in
+// backslash takes the next character as it is, in `[...]` too. Matching takes time linear in
 // the length of the path times that of the pattern, whatever they are.
 type Pattern struct {
 	text    string
@@ -37,13 +36,10 @@ func (p Pattern) Match(path string) bool {
 
 const treeSuffix = "/***"
 
-// CompilePattern compiles text. The error says what was expected.
-func CompilePattern(text string) (Pattern, error) {
+// compilePattern compiles text, which is UTF-8.
+func compilePattern(text string) (Pattern, *mistake) {
 	if !strings.HasPrefix(text, "/") {
-		return Pattern{}, errors.New("an absolute path pattern")
-	}
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return Pattern{}, errors.New("a path pattern in UTF-8 without NUL")
+		return Pattern{}, &mistake{0, "an absolute path pattern"}
 	}
 	p := Pattern{text: text}
 	body, tree := strings.CutSuffix(text, treeSuffix)
@@ -52,15 +48,15 @@ func CompilePattern(text string) (Pattern, error) {
 		return p, nil
 	}
 	t := translation{rest: body}
-	if err := t.run(); err != nil {
-		return Pattern{}, err
+	if expected := t.run(); expected != "" {
+		return Pattern{}, &mistake{len(body) - len(t.rest), expected}
 	}
 	if tree {
 		t.out.WriteString("(?:/.*)?")
 	}
 	glob, err := regexp.Compile("^(?s:" + t.out.String() + ")$")
 	if err != nil {
-		return Pattern{}, errors.New("a shorter path pattern")
+		return Pattern{}, &mistake{0, "a shorter path pattern"}
 	}
 	p.glob = glob
 	return p, nil
@@ -74,7 +70,8 @@ type translation struct {
 	depth int
 }
 
-func (t *translation) run() error {
+// run translates all of it. Else rest is where it says what was expected.
+func (t *translation) run() (expected string) {
 	for t.rest != "" {
 		c, size := utf8.DecodeRuneInString(t.rest)
 		t.rest = t.rest[size:]
@@ -87,8 +84,8 @@ func (t *translation) run() error {
 		case c == '?':
 			t.out.WriteString("[^/]")
 		case c == '[':
-			if err := t.class(); err != nil {
-				return err
+			if expected := t.class(); expected != "" {
+				return expected
 			}
 		case c == '{':
 			t.depth++
@@ -100,7 +97,7 @@ func (t *translation) run() error {
 			t.out.WriteString(")")
 		case c == '\\':
 			if t.rest == "" {
-				return errors.New("a character after the backslash")
+				return "a character after the backslash"
 			}
 			c, size = utf8.DecodeRuneInString(t.rest)
 			t.rest = t.rest[size:]
@@ -110,46 +107,58 @@ func (t *translation) run() error {
 		}
 	}
 	if t.depth > 0 {
-		return errors.New("a `}` for the `{`")
+		return "a `}` for the `{`"
 	}
-	return nil
+	return ""
 }
 
 // class translates what follows `[`. A slash is never in it.
-func (t *translation) class() error {
-	negated := strings.HasPrefix(t.rest, "!")
-	set := strings.TrimPrefix(t.rest, "!")
-	end := strings.IndexByte(set[min(1, len(set)):], ']')
-	if set == "" || end < 0 {
-		return errors.New("a `]` for the `[`")
+func (t *translation) class() (expected string) {
+	set, negated := strings.CutPrefix(t.rest, "!")
+	runes, escaped, rest := members(set)
+	if rest == "" {
+		return "a `]` for the `[`"
 	}
-	end += min(1, len(set))
-	t.rest = set[end+1:]
 	var choice strings.Builder
-	runes := []rune(set[:end])
 	for i := 0; i < len(runes); i++ {
-		if i+2 < len(runes) && runes[i+1] == '-' {
-			if runes[i] > runes[i+2] {
-				return errors.New("a range that goes up in `[...]`")
-			}
-			choice.WriteString(quoteClass(runes[i]) + "-" + quoteClass(runes[i+2]))
+		low, high := runes[i], runes[i]
+		if i+2 < len(runes) && runes[i+1] == '-' && !escaped[i+1] {
+			high = runes[i+2]
 			i += 2
-			continue
 		}
-		choice.WriteString(quoteClass(runes[i]))
+		// A range may span the slash (`[+-9]`): package regexp can't take it out.
+		switch {
+		case low > high:
+			return "a range that goes up in `[...]`"
+		case low <= '/' && '/' <= high && !negated:
+			return "no `/` in `[...]`"
+		}
+		choice.WriteString(quoteClass(low) + "-" + quoteClass(high))
 	}
+	t.rest = rest[1:]
 	if negated {
-		t.out.WriteString("[^/" + choice.String() + "]")
-		return nil
+		choice.WriteString("/")
+		t.out.WriteString("[^" + choice.String() + "]")
+		return ""
 	}
-	// A range may span the slash (`[+-9]`): take it out by an intersection that
-	// package regexp can't write, so as a choice of the class without it.
-	class := "[" + choice.String() + "]"
-	if regexp.MustCompile(class).MatchString("/") {
-		return errors.New("no `/` in `[...]`")
+	t.out.WriteString("[" + choice.String() + "]")
+	return ""
+}
+
+// members reads the characters of a class up to the `]` that ends it, which is
+// not the first: rest begins with it, or is empty if there is none.
+func members(set string) (runes []rune, escaped []bool, rest string) {
+	for set != "" && (set[0] != ']' || len(runes) == 0) {
+		c, size := utf8.DecodeRuneInString(set)
+		quoted := c == '\\' && len(set) > 1
+		if quoted {
+			set = set[1:]
+			c, size = utf8.DecodeRuneInString(set)
+		}
+		set = set[size:]
+		runes, escaped = append(runes, c), append(escaped, quoted)
 	}
-	t.out.WriteString(class)
-	return nil
+	return runes, escaped, set
 }
 
 func quoteClass(r rune) string {

@@ -12,9 +12,9 @@ import (
 
 func compile(t testing.TB, text string) Pattern {
 	t.Helper()
-	p, err := CompilePattern(text)
+	p, err := compilePattern(text)
 	if err != nil {
-		t.Fatalf("CompilePattern(%q): %v", text, err)
+		t.Fatalf("compilePattern(%q): %+v", text, *err)
 	}
 	return p
 }
@@ -46,7 +46,13 @@ func TestPatterns(t *testing.T) {
 		{"/[!]a]", "/b", "/] /a"},
 		{"/[^a]", "/^ /a", "/b"},
 		{"/[[:]", "/[ /:", "/a"},
-		{`/[\d]`, `/\ /d`, "/1"},
+		{`/[\d]`, "/d", `/\ /1`},
+		{`/[\]a]`, "/] /a", `/\ /b`},
+		{`/[\\]`, `/\`, "/]"},
+		{`/[a\-c]`, "/a /- /c", "/b"},
+		{`/[\!a]`, "/! /a", "/b"},
+		{`/[\a-c]`, "/a /b /c", "/d"},
+		{`/[a-\c]`, "/a /b /c", "/d"},
 		{"/[&~]", "/& /~", "/a"},
 		{"/[à-ü]", "/é", "/e"},
 		{"/{a,bc}", "/a /bc", "/ /b /abc /{a,bc}"},

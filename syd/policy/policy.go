@@ -17,6 +17,9 @@ const (
 
 var categoryNames = [numCategories]string{Exec: "exec", Chdir: "chdir", PID: "pid"}
 
+// groups are categories with a name of their own: all is every one of paths.
+var groups = map[string][]Category{"all": {Exec, Chdir}}
+
 func (c Category) String() string { return categoryNames[c] }
 
 // Action is what a rule or a default asks for.

@@ -13,14 +13,14 @@ import (
 func commands(lines ...string) []Command {
 	list := make([]Command, len(lines))
 	for i, text := range lines {
-		list[i] = Command{"-m", text}
+		list[i] = Command{Where: "-m", Text: text}
 	}
 	return list
 }
 
 func parse(t testing.TB, lines ...string) *Policy {
 	t.Helper()
-	p, err := Parse(commands(lines...))
+	p, err := Parse(commands(lines...), nil)
 	if err != nil {
 		t.Fatalf("Parse(%q): %v", lines, err)
 	}
@@ -182,106 +182,38 @@ func TestSettings(t *testing.T) {
 }
 
 func TestProfiles(t *testing.T) {
-	if _, ok := Profile("-p", "no-such"); ok {
-		t.Error("an unknown profile was found")
+	if got := strings.Join(Profiles(), " "); got != "lib off quiet" {
+		t.Errorf("got %s", got)
 	}
-	for name := range Profiles {
-		list, ok := Profile("-p "+name, name)
-		if !ok {
-			t.Fatalf("%s: not found", name)
+	use := func(name string) *Policy {
+		p, err := Parse([]Command{{"-p", name, Profile}}, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		if _, err := Parse(list); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		return p
 	}
-	list, _ := Profile("-p off", "off")
-	p, err := Parse(list)
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range Profiles() {
+		use(name)
 	}
+	p := use("off")
 	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry != 0 || !p.AllowUnsafeEnv {
 		t.Errorf("off: got %+v", p)
 	}
-	if list[0].Where != "-p off" {
-		t.Errorf("Where: got %q", list[0].Where)
+	p = use("lib")
+	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry == 0 || p.AllowUnsafeEnv {
+		t.Errorf("lib: got %+v", p)
 	}
-}
-
-func TestParseErrors(t *testing.T) {
-	const (
-		form      = "key:value or list+value"
-		number    = "a whole number from 0 to 2147483647"
-		category  = "a category of this version: exec, chdir, pid"
-		action    = "an action: allow, warn, filter, deny, panic, stop, abort, kill, exit"
-		unknown   = "a command of this version (syd -h lists them)"
-		onOff     = "on or off"
-		operation = "`+`, `-` or `^` and a pattern"
-	)
-	for text, expected := range map[string]string{
-		"":                            form,
-		"lock":                        form,
-		":":                           unknown,
-		"lock:on":                     unknown,
-		"allow:exec":                  unknown,
-		"PID/max:1":                   unknown,
-		"pid/max:":                    number,
-		"pid/max:-1":                  number,
-		"pid/max:2147483648":          number,
-		"pid/max: 1":                  number,
-		"pid/max:0x1":                 number,
-		"segvguard/expiry:1s":         number,
-		"segvguard/suspension:x":      number,
-		"segvguard/maxcrashes:1.5":    number,
-		"trace/exit_wait_all:yes":     onOff,
-		"trace/allow_unsafe_env:ON":   onOff,
-		"sandbox/exec:":               onOff,
-		"sandbox/read:on":             category,
-		"sandbox/:on":                 category,
-		"sandbox:on":                  category,
-		"sandbox/exec,,chdir:on":      category,
-		"default/net:deny":            category,
-		"default/exec:":               action,
-		"default/exec:permit":         action,
-		"allow/exec:/bin/sh":          operation,
-		"allow/read+/***":             category,
-		"allow/exec,+/***":            category,
-		"allow/exec ,chdir+/***":      category,
-		"allow/pid+/***":              "a category of paths",
-		"allow/exec,pid-/***":         "a category of paths",
-		"allow/exec+":                 "an absolute path pattern",
-		"allow/exec+bin":              "an absolute path pattern",
-		"allow/exec-bin":              "an absolute path pattern",
-		"allow/exec^*":                "an absolute path pattern",
-		"allow/exec+/\xff":            "a path pattern in UTF-8 without NUL",
-		"allow/exec+/\x00":            "a path pattern in UTF-8 without NUL",
-		"allow/exec+/[a":              "a `]` for the `[`",
-		"allow/exec+/[]":              "a `]` for the `[`",
-		"allow/exec+/[!]":             "a `]` for the `[`",
-		"allow/exec+/[z-a]":           "a range that goes up in `[...]`",
-		"allow/exec+/[a/]":            "no `/` in `[...]`",
-		"allow/exec+/[+-9]":           "no `/` in `[...]`",
-		"allow/exec+/{a,b":            "a `}` for the `{`",
-		"allow/exec+/{a,{b}":          "a `}` for the `{`",
-		`allow/exec+/a\`:              "a character after the backslash",
-		"permit/exec+/***":            "an action (allow, deny ...), a slash and a category before `+`",
-		"allow+/***":                  "an action (allow, deny ...), a slash and a category before `+`",
-		"sandbox/exec-on":             "an action (allow, deny ...), a slash and a category before `-`",
-		"pid/max^1":                   "an action (allow, deny ...), a slash and a category before `^`",
-		"allow/exec+/" + nested(2000): "a shorter path pattern",
-	} {
-		_, err := Parse([]Command{{"-p", "pid/max:1"}, {"FILE:3", text}, {"-m", "also wrong"}})
-		if err == nil {
-			t.Errorf("%.60q: accepted", text)
-			continue
-		}
-		got := err.Error()
-		if !strings.HasPrefix(got, "FILE:3: \"") || !strings.HasSuffix(got, "\": expected "+expected) {
-			t.Errorf("%.60q: got %.200q, want FILE:3: \"...\": expected %s", text, got, expected)
+	p = use("quiet")
+	for c, want := range map[Category]Action{Exec: Filter, Chdir: Filter, PID: Kill} {
+		if got := p.Decide(Request{Category: c, Path: "/"}); got != want {
+			t.Errorf("quiet: %v: got %v", c, got)
 		}
 	}
-	_, err := Parse(commands("allow/exec+/\n\x1b\"\xff"))
-	if want := "-m: \"allow/exec+/\\n\\x1b\\\"\\xff\": expected a path pattern in UTF-8 without NUL"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+	for _, name := range []string{"", "no-such", "Off", "off ", "../profiles/off", "off.syd-3", "."} {
+		_, err := Parse([]Command{{"-p", name, Profile}}, nil)
+		if err == nil || !strings.HasSuffix(err.Error(), ": unknown profile: expected lib, off, quiet") {
+			t.Errorf("%q: got %v", name, err)
+		}
 	}
 }
 
@@ -301,11 +233,7 @@ func TestSupervisor(t *testing.T) {
 		{[]string{"setgid+1:2", "setgid+3:4", "setgid-1:2", "setgid-3:5"}, Supervisor{Setgid: []Transition{{3, 4}}}},
 		{[]string{"setgid+1:2", "setgid+3:4", "setgid^3", "setgid^9"}, Supervisor{Setgid: []Transition{{1, 2}}}},
 	} {
-		var commands []Command
-		for _, text := range row.lines {
-			commands = append(commands, Command{"-m", text})
-		}
-		p, err := Parse(commands)
+		p, err := Parse(commands(row.lines...), nil)
 		if err != nil {
 			t.Errorf("%q: %v", row.lines, err)
 			continue
@@ -319,11 +247,11 @@ func TestSupervisor(t *testing.T) {
 		"setuid", "setuid+", "setuid+0", "setuid+0:", "setuid+:1", "setuid+a:b", "setuid+0:4294967295", "setuid+0:4294967296",
 		"setuid+-1:0", "setuid+0:1:2", "setuid:0:1", "setuid^0:1", "setuid^", "setuid+0:1 ", "trace/allow_safe_setuid:maybe", "trace/allow_safe_setuid+1:2",
 	} {
-		if _, err := Parse([]Command{{"-m", text}}); err == nil {
+		if _, err := Parse(commands(text), nil); err == nil {
 			t.Errorf("%q: accepted", text)
 		}
 	}
-	if _, err := Parse([]Command{{"-m", "setuid+0:1"}, {"-m", "setuid+0:2"}}); err == nil {
+	if _, err := Parse(commands("setuid+0:1", "setuid+0:2"), nil); err == nil {
 		t.Error("a second transition of one source: accepted")
 	}
 }

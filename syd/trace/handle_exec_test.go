@@ -67,7 +67,7 @@ func TestTracedFollowsThePolicy(t *testing.T) {
 		for _, text := range row.lines {
 			commands = append(commands, policy.Command{Where: "-m", Text: text})
 		}
-		p, err := policy.Parse(commands)
+		p, err := policy.Parse(commands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestTracedFollowsThePolicy(t *testing.T) {
 			t.Errorf("%q: %d numbers", row.lines, judged)
 		}
 	}
-	p, _ := policy.Parse(nil)
+	p, _ := policy.Parse(nil, nil)
 	rows := newNumbers(p)
 	for key, name := range map[syscallKey]string{
 		{kernel.ArchNative, 59}: "execve", {kernel.ArchNative, 322}: "execveat",
