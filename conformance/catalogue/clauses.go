@@ -116,4 +116,13 @@ var Clauses = []Clause{
 	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
 
 	{"HRD-13", Must, Ours, "A program stays readable for its supervisor: PR_SET_DUMPABLE to 0 returns 0 and changes nothing, memfd_secret is refused, an executable that can't be read gives EACCES."},
+
+	{"CFG-01", Must, Syd, "key:value sets, list+value adds, list-value removes the most recently added equal one, list^value all equal ones; a bare command runs; ? and ! are refused where no command takes them."},
+	{"CFG-02", Must, Syd, "Booleans are on/off, 1/0, true/false, t/f; numbers are decimal and whole; another spelling is an error."},
+	{"CFG-03", Must, Syd, "Categories join by commas; all is every category of paths; an unknown one is an error."},
+	{"CFG-04", Must, Syd, "allow, warn, filter, deny, panic, stop, abort, kill and exit do what they say, as rules and as defaults."},
+	{"CFG-05", Must, Syd, "Path patterns are absolute, with ?, *, **, [...], [!...], {a,b}, a trailing /*** and backslashes; matching takes linear time."},
+	{"CFG-07", Must, Syd, "-p list prints the built-in profiles; each can be used and printed."},
+	{"CFG-08", Must, Syd, "include reads a file relative to the including one, include_profile a profile; circles and more than 16 files inside each other are errors."},
+	{"CFG-12", Must, Ours, "Every mistake is told with file, line, column and what was expected, all at once, status 22, nothing started; only root's and the caller's files are read; what is printed is the same configuration again."},
 }
