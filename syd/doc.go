@@ -26,7 +26,8 @@
 //
 //  1. kernel/spawn, early.c, before there are threads: no_new_privs, core limit,
 //     Landlock domain. kernel/capability, birth.c: threads are born with few
-//     capabilities.
+//     capabilities. Then the policy is made: the files that it is in are read, and
+//     nothing has been started yet.
 //  2. confine.New: cookies, the runtime's eventfd, all filters. Nothing can be
 //     compiled or opened later.
 //  3. spawn.Prepare: the eldest is cloned, in a domain below ours, under its
