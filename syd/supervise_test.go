@@ -126,8 +126,10 @@ func TestExitOf(t *testing.T) {
 		err  error
 		want Exit
 	}{
-		{&policy.Error{}, 22},
-		{fmt.Errorf("file: %w", &policy.Error{}), 22},
+		{policy.Errors{{Reason: errors.New("expected on or off")}}, 22},
+		{fmt.Errorf("file: %w", policy.Errors{{Reason: errors.New("unknown")}}), 22},
+		{policy.Errors{{Reason: syscall.ENOENT}}, 2},
+		{policy.Errors{{Reason: syscall.ENOENT}, {Reason: errors.New("unknown")}}, 22},
 		{syscall.ENOENT, 2},
 		{fmt.Errorf("clone: %w", syscall.EAGAIN), 11},
 		{&execError{syscall.EACCES}, 13},
