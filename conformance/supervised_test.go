@@ -29,6 +29,9 @@ type target struct {
 
 func startTarget(t *testing.T) *target {
 	t.Helper()
+	if !testing.Short() {
+		t.Skip("the suite has run in this process, and reaps what it starts: go test -short")
+	}
 	dir := t.TempDir()
 	if err := fixtures.Extract(dir); err != nil {
 		t.Skip(err)
