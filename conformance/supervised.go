@@ -43,7 +43,11 @@ func supervise(ctx context.Context, opts []string, launch ...LaunchOption) *supe
 	DeferCleanup(s.Kill)
 	line.held()
 	s.WaitLine(ctx, "ready")
-	s.tracer = tracersOf(s.Descendants()[0].PID)[0]
+	tasks := s.Descendants()
+	Expect(tasks).NotTo(BeEmpty(), "the sandbox has ended")
+	tracers := tracersOf(tasks[0].PID)
+	Expect(tracers).NotTo(BeEmpty(), "nobody traces the eldest")
+	s.tracer = tracers[0]
 	return s
 }
 
