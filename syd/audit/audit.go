@@ -3,8 +3,9 @@
 // Package audit turns typed records into JSON lines; nothing else formats.
 //
 // Writing happens on a goroutine of its own, so that a full pipe or a slow
-// reader blocks no tracee: records beyond what it holds are counted and
-// dropped, and the count is the last record written.
+// reader blocks no tracee: records beyond what it holds, and such as can't be
+// written, are counted and dropped. The count is a record itself, once the
+// reader reads again or at the end.
 package audit
 
 import (
@@ -71,7 +72,10 @@ type Record struct {
 
 const (
 	queueLength = 1024
-	flushBound  = time.Second
+	// drainBound is how long after Close records are written; then those that
+	// are left are counted, which is told within flushBound.
+	drainBound = 700 * time.Millisecond
+	flushBound = time.Second
 )
 
 // Log writes records to one descriptor. Its methods may be called from any
@@ -86,6 +90,9 @@ type Log struct {
 	started atomic.Bool
 	dropped atomic.Int64
 	start   func(func())
+
+	deadline time.Time // set before ending is closed
+	torn     bool      // the last line was written in part
 }
 
 // New makes a log of records up to level, written to fd, which stays the
@@ -107,7 +114,7 @@ func (l *Log) Write(r Record) {
 	if !l.Enabled(r.Level) {
 		return
 	}
-	r.ID, r.Time = l.id, time.Now().UTC().Format("20060102T150405Z")
+	l.stamp(&r)
 	if !l.started.Swap(true) {
 		l.start(l.run)
 	}
@@ -118,8 +125,13 @@ func (l *Log) Write(r Record) {
 	}
 }
 
+func (l *Log) stamp(r *Record) {
+	r.ID, r.Time = l.id, time.Now().UTC().Format("20060102T150405Z")
+}
+
 // Close writes what is queued, for at most a second. A later Write is lost.
 func (l *Log) Close() {
+	l.deadline = time.Now().Add(drainBound)
 	close(l.ending)
 	if !l.started.Load() {
 		return
@@ -133,9 +145,23 @@ func (l *Log) Close() {
 func (l *Log) run() {
 	defer close(l.done)
 	for l.next() {
+		if len(l.queue) < queueLength/2 {
+			l.tell()
+		}
 	}
-	if n := l.dropped.Load(); n > 0 {
-		l.line(Record{ID: l.id, Ctx: "audit", Op: "drop", Msg: fmt.Sprintf("%d records dropped: slow reader", n)})
+	l.tell()
+}
+
+// tell writes how many records were dropped since it did so last.
+func (l *Log) tell() {
+	n := l.dropped.Swap(0)
+	if n == 0 {
+		return
+	}
+	r := Record{Ctx: "audit", Op: "drop", Msg: fmt.Sprintf("%d records dropped: they could not be written in time", n)}
+	l.stamp(&r)
+	if !l.line(r) {
+		l.dropped.Add(n)
 	}
 }
 
@@ -143,28 +169,45 @@ func (l *Log) run() {
 func (l *Log) next() bool {
 	select {
 	case r := <-l.queue:
-		l.line(r)
+		l.put(r)
 		return true
 	case <-l.ending:
 	}
 	select {
 	case r := <-l.queue:
-		l.line(r)
+		if time.Now().After(l.deadline) {
+			l.dropped.Add(1)
+		} else {
+			l.put(r)
+		}
 		return true
 	default:
 		return false
 	}
 }
 
-func (l *Log) line(r Record) {
+func (l *Log) put(r Record) {
+	if !l.line(r) {
+		l.dropped.Add(1)
+	}
+}
+
+// line writes r and says whether it could: a reader that went away, or a full
+// disk, is not the sandbox's business. After part of a line the next begins anew.
+func (l *Log) line(r Record) bool {
 	for _, s := range []*string{&r.Path, &r.Cmd, &r.CWD, &r.Msg, &r.Tip} {
 		*s = printable(*s)
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
-		return // no field of Record can fail to marshal
+		return false // no field of Record can fail to marshal
 	}
-	kernel.WriteAll(l.fd, append(text, '\n')) // a reader that went away is not the sandbox's business
+	if l.torn {
+		text = append([]byte{'\n'}, text...)
+	}
+	n, err := kernel.WriteAll(l.fd, append(text, '\n'))
+	l.torn = err != nil && (l.torn || n > 0)
+	return err == nil
 }
 
 // printable keeps what a terminal shows as it is and, below DEL, what JSON

@@ -224,28 +224,97 @@ func TestReaderThatNeverReads(t *testing.T) {
 	if took := time.Since(start); took < flushBound || took > 5*flushBound {
 		t.Errorf("Close took %v", took)
 	}
-	// At last it reads: what was queued comes, then the number that didn't.
-	var lines []string
-	finished := make(chan struct{})
+	// At last it reads: what is there comes, and the number of what isn't.
+	text := make(chan string)
 	go func() {
-		defer close(finished)
-		s := bufio.NewScanner(r)
-		for s.Scan() {
-			lines = append(lines, s.Text())
-		}
+		all, _ := io.ReadAll(r)
+		text <- string(all)
 	}()
 	<-l.done
 	w.Close()
-	<-finished
-	if len(lines) != records-dropped+1 {
-		t.Fatalf("%d lines, want %d", len(lines), records-dropped+1)
+	count(t, <-text, records)
+}
+
+// count expects of a log that its records and those that it tells were dropped
+// are so many.
+func count(t *testing.T, text string, want int) {
+	t.Helper()
+	var written, told int
+	for line := range strings.Lines(text) {
+		var r Record
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v: %q", err, line)
+		}
+		if r.Ctx != "audit" {
+			written++
+			continue
+		}
+		n, err := strconv.Atoi(strings.Fields(r.Msg)[0])
+		if _, ill := time.Parse("20060102T150405Z", r.Time); err != nil || ill != nil || r.Op != "drop" || r.ID == "" {
+			t.Errorf("got %+v", r)
+		}
+		told += n
 	}
-	var last Record
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+	if told == 0 || written+told != want {
+		t.Errorf("%d written, %d told: want %d", written, told, want)
+	}
+}
+
+// The count is told as soon as the reader has read what was queued.
+func TestDropsAreToldBeforeTheEnd(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Fields(last.Msg); last.Ctx != "audit" || last.Op != "drop" || len(want) == 0 || want[0] != strconv.Itoa(dropped) {
-		t.Errorf("got %+v, want %d dropped", last, dropped)
+	defer r.Close()
+	l := New(int(w.Fd()), Warn, goroutine)
+	const records = 3 * queueLength
+	for range records {
+		l.Write(Record{Level: Warn, Ctx: "access", Path: "/" + strings.Repeat("x", 4000)})
+	}
+	var text strings.Builder
+	for s := bufio.NewReader(r); !strings.Contains(text.String(), `"drop"`); {
+		line, err := s.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(line)
+	}
+	if l.dropped.Load() != 0 {
+		t.Error("not all are told")
+	}
+	go io.Copy(io.Discard, r)
+	l.Close()
+	w.Close()
+}
+
+// What can't be written is counted too, and half a line spoils no other.
+func TestFullDisk(t *testing.T) {
+	file, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	closed := New(-1, Warn, goroutine)
+	l := New(int(file.Fd()), Warn, goroutine)
+	l.dropped.Store(7)
+	l.torn = true
+	file.WriteString(`{"half":`)
+	l.Write(Record{Level: Warn, Ctx: "access"})
+	l.Close()
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, rest, _ := strings.Cut(string(text), "\n")
+	if half != `{"half":` {
+		t.Errorf("got %q", text)
+	}
+	count(t, rest, 8)
+	closed.Write(Record{Level: Warn})
+	closed.Close()
+	if closed.dropped.Load() != 1 || closed.torn {
+		t.Errorf("%d are counted, torn %v", closed.dropped.Load(), closed.torn)
 	}
 }
 

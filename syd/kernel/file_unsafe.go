@@ -130,24 +130,25 @@ func CloseOnExec(fd int) error {
 	return err
 }
 
-// WriteAll writes p to fd, waiting while a non-blocking fd is full. Unlike
-// os.File it leaves the decision on EPIPE to the caller.
-func WriteAll(fd int, p []byte) error {
-	for len(p) > 0 {
-		n, err := write(fd, p)
+// WriteAll writes p to fd, waiting while a non-blocking fd is full, and returns
+// how much was written. Unlike os.File it leaves the decision on EPIPE to the
+// caller.
+func WriteAll(fd int, p []byte) (written int, err error) {
+	for written < len(p) {
+		n, err := write(fd, p[written:])
 		switch err {
 		case nil:
-			p = p[n:]
+			written += n
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1); err != nil && err != unix.EINTR {
-				return err
+				return written, err
 			}
 		default:
-			return err
+			return written, err
 		}
 	}
-	return nil
+	return written, nil
 }
 
 // MemFD makes an anonymous file; the caller owns it.

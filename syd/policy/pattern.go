@@ -5,6 +5,7 @@ package policy
 import (
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -60,6 +61,26 @@ func compilePattern(text string) (Pattern, *mistake) {
 	}
 	p.glob = glob
 	return p, nil
+}
+
+// Exactly is a pattern that matches path, for a rule in one line of text. Where
+// path has what such a line can't have or show (control characters, invalid
+// UTF-8, marks that hide or reorder text), and for its backslashes, the pattern
+// has a `?`; it matches other names there too.
+func Exactly(path string) string {
+	var out strings.Builder
+	for i := 0; i < len(path); {
+		c, size := utf8.DecodeRuneInString(path[i:])
+		switch {
+		case c == utf8.RuneError && size == 1, c == '\\', !unicode.IsPrint(c):
+			c = '?'
+		case strings.ContainsRune("*?[{", c), c == '#' && i > 0 && path[i-1] == ' ', c == ' ' && i == len(path)-1:
+			out.WriteByte('\\')
+		}
+		out.WriteRune(c)
+		i += size
+	}
+	return out.String()
 }
 
 // translation turns glob syntax into that of package regexp, which matches in

@@ -170,3 +170,32 @@ func TestAdversarialPatterns(t *testing.T) {
 		})
 	}
 }
+
+// Exactly's pattern stands in a line and matches the path; nothing else where
+// all of the path can be shown.
+func TestExactly(t *testing.T) {
+	for path, want := range map[string]string{
+		"/plain/é":    "/plain/é",
+		"/*?[a]{b,c}": `/\*\?\[a]\{b,c}`,
+		"/a/***":      `/a/\*\*\*`,
+		"/a b #c ":    `/a b \#c\ `,
+		`/a\xff`:      "/a?xff",
+		"/\xff\n\t\x7f": "/????",
+		"/\u200f\u0085": "/??",
+		"/\ufffd":     "/\ufffd",
+	} {
+		got := Exactly(path)
+		if got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+		s, found, wrong := lex("allow/exec+" + got)
+		if wrong != nil || !found || s.arg != got {
+			t.Errorf("%q: %+v %v %+v", path, s, found, wrong)
+			continue
+		}
+		p, ill := compilePattern(got)
+		if ill != nil || !p.Match(path) || p.Match(path+"x") {
+			t.Errorf("%q: %q %+v", path, got, ill)
+		}
+	}
+}

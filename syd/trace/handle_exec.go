@@ -84,7 +84,8 @@ func (j judge) file(c call, view kernel.View, path string, lookup kernel.Lookup)
 	head := make([]byte, scriptHead)
 	n, err := o.ReadHead(head)
 	if err != nil {
-		return "", denied, false // can't be checked
+		j.recordUnread(c, o, err)
+		return "", denied, false
 	}
 	return interpreterOf(head[:n]), a, true
 }
@@ -153,9 +154,16 @@ func (j judge) image(tid int) answer {
 }
 
 func (j judge) recordSuspended(c call, o kernel.Object) {
-	j.log.Write(audit.Record{
+	note(j.log, c.TID, audit.Record{
 		Level: audit.Warn, Ctx: "segvguard", Cap: policy.Exec.String(), Act: policy.Deny.String(),
-		Sys: c.row.name, Path: o.Path, PID: c.TID, Cmd: kernel.CommandLine(c.TID),
+		Sys: c.row.name, Path: o.Path,
 		Msg: "it crashed too often and is suspended", Tip: "configure `segvguard/expiry:0'",
+	})
+}
+
+func (j judge) recordUnread(c call, o kernel.Object, err error) {
+	note(j.log, c.TID, audit.Record{
+		Level: audit.Warn, Ctx: "access", Cap: policy.Exec.String(), Act: policy.Deny.String(),
+		Sys: c.row.name, Path: o.Path, Msg: fmt.Sprintf("it can't be read, so it can't be checked: %v", err),
 	})
 }

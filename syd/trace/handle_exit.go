@@ -44,14 +44,11 @@ func (j judge) crash(tid int, signal syscall.Signal) answer {
 		return a // it has none any more: nothing to suspend
 	}
 	defer image.Close()
-	r := audit.Record{Level: audit.Info, Ctx: "segvguard", Op: "crash", Path: image.Path, PID: tid, Msg: signal.String()}
+	r := audit.Record{Level: audit.Info, Ctx: "segvguard", Op: "crash", Path: image.Path, Msg: signal.String()}
 	if j.guard.crashed(image.Path) {
 		r.Level, r.Op = audit.Warn, "suspend"
 	}
-	if j.log.Enabled(r.Level) {
-		r.Cmd = kernel.CommandLine(tid)
-	}
-	j.log.Write(r)
+	note(j.log, tid, r)
 	return a
 }
 

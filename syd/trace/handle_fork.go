@@ -43,9 +43,9 @@ func (t *Tracer) overLimit(e Event, child *task) resume {
 	}
 	log := t.log
 	return t.ask(e, func() answer {
-		log.Write(audit.Record{
+		note(log, e.TID, audit.Record{
 			Level: audit.Warn, Ctx: "access", Cap: policy.PID.String(), Act: action.String(), Sys: "clone",
-			PID: e.TID, Cmd: kernel.CommandLine(e.TID), Msg: message,
+			Msg: message, Tip: "configure `default/pid:allow'",
 		})
 		return a
 	}, a)

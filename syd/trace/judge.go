@@ -55,23 +55,31 @@ func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
 
 // record writes what was decided about o, unless nothing is to be said.
 func (j judge) record(tid int, action policy.Action, category policy.Category, sys string, o kernel.Object) {
-	if action == policy.Allow || action == policy.Filter || !j.log.Enabled(audit.Warn) {
+	if action == policy.Allow || action == policy.Filter {
 		return
 	}
 	r := audit.Record{
-		Level: audit.Warn, Ctx: "access", Cap: category.String(), Act: action.String(),
-		Sys: sys, Path: o.Path, PID: tid, Cmd: kernel.CommandLine(tid),
-		Tip: fmt.Sprintf("configure `allow/%s+%s'", category, o.Path),
+		Level: audit.Warn, Ctx: "access", Cap: category.String(), Act: action.String(), Sys: sys, Path: o.Path,
 	}
+	if !o.Deleted { // else no rule can allow it
+		r.Tip = fmt.Sprintf("configure `allow/%s+%s'", category, policy.Exactly(o.Path))
+	}
+	note(j.log, tid, r)
+}
+
+// note writes r with what there is to say about the process that tid is of. It
+// runs on a worker: the command line is the process's own memory.
+func note(log *audit.Log, tid int, r audit.Record) {
+	if !log.Enabled(r.Level) {
+		return
+	}
+	r.PID, r.Cmd = tid, kernel.CommandLine(tid)
 	if status, err := kernel.ReadStatus(tid); err == nil {
-		r.UID = &status.UID
+		r.PID, r.UID = status.TGID, &status.UID
 	}
 	if cwd, err := kernel.WorkingDirectory(tid); err == nil {
 		r.CWD = cwd.Path
 		cwd.Close()
 	}
-	if o.Deleted {
-		r.Tip = ""
-	}
-	j.log.Write(r)
+	log.Write(r)
 }
