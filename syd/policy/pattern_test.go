@@ -175,14 +175,14 @@ func TestAdversarialPatterns(t *testing.T) {
 // all of the path can be shown.
 func TestExactly(t *testing.T) {
 	for path, want := range map[string]string{
-		"/plain/é":    "/plain/é",
-		"/*?[a]{b,c}": `/\*\?\[a]\{b,c}`,
-		"/a/***":      `/a/\*\*\*`,
-		"/a b #c ":    `/a b \#c\ `,
-		`/a\xff`:      "/a?xff",
+		"/plain/é":      "/plain/é",
+		"/*?[a]{b,c}":   `/\*\?\[a]\{b,c}`,
+		"/a/***":        `/a/\*\*\*`,
+		"/a b #c ":      `/a b \#c\ `,
+		`/a\xff`:        "/a?xff",
 		"/\xff\n\t\x7f": "/????",
 		"/\u200f\u0085": "/??",
-		"/\ufffd":     "/\ufffd",
+		"/\ufffd":       "/\ufffd",
 	} {
 		got := Exactly(path)
 		if got != want {
