@@ -176,10 +176,10 @@ func (l *Log) next() bool {
 	select {
 	case r := <-l.queue:
 		if time.Now().After(l.deadline) {
-			l.dropped.Add(1)
-		} else {
-			l.put(r)
+			l.dropped.Add(1 + int64(len(l.queue)))
+			return false
 		}
+		l.put(r)
 		return true
 	default:
 		return false
