@@ -241,6 +241,9 @@ var _ = Describe("a record of the log", func() {
 		cmd := Fixture("exec", "attempts", "3", "0", program, "crash", "0")
 		_, records := logged(ctx, execRules("segvguard/maxcrashes:1"), cmd, Env("SYD_LOG=debug", "LD_X=1"))
 		Expect(len(records)).To(BeNumerically(">=", 4))
+		_, denials := logged(ctx, closedChdir, Fixture("tracestate", "chdir", "/"))
+		Expect(denials).To(HaveLen(1))
+		records = append(records, denials...)
 		for _, record := range records {
 			for key, value := range record {
 				Expect(slices.Contains(fields, key)).To(BeTrue(), key)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -141,7 +142,7 @@ var _ = Describe("the log", func() {
 				}
 			}
 		}
-	}, Requires("execveat"), TimeLimit(minuteOfLogs))
+	}, Requires("execveat"), TimeLimit(time.Minute))
 
 	Spec("LOG-03.2", "has one record for an interpreter that is refused, and for a descriptor", func(ctx context.Context) {
 		program, directory := execCopy("exec", "program"), logDirectory("directory")
@@ -155,7 +156,7 @@ var _ = Describe("the log", func() {
 			_, records = logged(ctx, execRules(action+"/chdir+"+directory), Fixture("tracestate", "fchdir", directory))
 			Expect(records).To(HaveLen(count), action)
 		}
-	}, TimeLimit(minuteOfLogs))
+	}, TimeLimit(time.Minute))
 
 	Spec("LOG-03.3", "has no record of a call that fails by itself", func(ctx context.Context) {
 		file := File("file", "", 0o644)
