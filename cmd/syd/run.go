@@ -54,6 +54,9 @@ Configuration commands:
   include_profile NAME         read a built-in profile here
   default/CATEGORIES:ACTION    what happens where no rule matches
   sandbox/CATEGORIES:on|off    whether the categories are decided on at all
+  mask+PATTERN                 calls on these files work on /dev/null (- and ^ remove)
+  append+PATTERN               these files are written at their end only (- ^)
+  lock:off|exec|ipc|drop|read|on  who may change the policy of the running sandbox
   pid/max:N                    from how many tasks on the pid category decides
   segvguard/expiry:SECONDS     how long a crash counts; 0 = off
   segvguard/maxcrashes:N       how many suspend an executable
@@ -69,7 +72,9 @@ Configuration commands:
   trace/allow_safe_setgid:on|off       setuid+SRC:DST, setgid+SRC:DST add (- and ^
                                remove: ^SRC all of a source)
   ACTION: allow warn filter deny panic stop abort kill exit
-  CATEGORIES: exec, chdir, pid, joined by commas; all = all of paths (not pid)
+  CATEGORIES, joined by commas: walk list stat read write exec ioctl create delete
+           rename symlink truncate chdir readdir mkdir rmdir chown chgrp chmod
+           chattr chroot utime mkbdev mkcdev mkfifo mktemp, all = all of these; pid
   PATTERN: an absolute path; ? * ** [...] [!...] {a,b}; DIR/*** = DIR and all below
            it; a backslash takes the next character as it is
 

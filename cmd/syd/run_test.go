@@ -206,7 +206,7 @@ func TestRefusals(t *testing.T) {
 		"-pOFF true":                `-p: "OFF": unknown profile`,
 		"-p a/../off true":          "unknown profile",
 		"-e =1 true":                "expected VAR=VAL, VAR or VAR=",
-		"-m lock:on true":           `-m:1:1: "lock:on": expected`,
+		"-m ghost:on true":          `-m:1:1: "ghost:on": expected`,
 		"-m allow/exec+bin true":    `-m:1:12: "allow/exec+bin": expected an absolute path pattern`,
 		"-poff -m pid/max:x true":   `-m:1:9: "pid/max:x": expected a whole number`,
 		"-m pid/max:1 -mpid/max: x": `-m:1:9: "pid/max:": expected`,

@@ -4,11 +4,12 @@ package policy
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
 // setting is a command `key:value` that sets one value. set returns what was
-// expected instead, or ""; get is the value as set takes it.
+// expected instead, or ""; get is the value as set takes it, "" if there is none.
 type setting struct {
 	key string
 	set func(p *Policy, value string) (expected string)
@@ -16,6 +17,7 @@ type setting struct {
 }
 
 var settings = []setting{
+	{"lock", setLock, lockText},
 	number("pid/max", func(p *Policy) *int { return &p.PIDMax }),
 	seconds("segvguard/expiry", func(p *Policy) *time.Duration { return &p.SegvGuard.Expiry }),
 	seconds("segvguard/suspension", func(p *Policy) *time.Duration { return &p.SegvGuard.Suspension }),
@@ -33,6 +35,22 @@ var settings = []setting{
 // transitions are the lists of ID transitions.
 func transitions(p *Policy) map[string]*[]Transition {
 	return map[string]*[]Transition{"setuid": &p.Supervisor.Setuid, "setgid": &p.Supervisor.Setgid}
+}
+
+func setLock(p *Policy, value string) string {
+	l, ok := lookup(lockNames[:], value)
+	if !ok {
+		return "a state of the lock: " + strings.Join(lockNames[1:], ", ")
+	}
+	p.lock = Lock(l)
+	return ""
+}
+
+func lockText(p *Policy) string {
+	if p.lock == LockUnset {
+		return ""
+	}
+	return p.lock.String()
 }
 
 func onOff(key string, field func(*Policy) *bool) setting {
