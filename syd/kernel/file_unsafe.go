@@ -25,6 +25,14 @@ const (
 	AtExecveCheck     = 0x10000 // Linux 6.14
 )
 
+// Flags of open(2) whose values differ by architecture, and of openat2(2).
+const (
+	ODirectory    = unix.O_DIRECTORY
+	ONofollow     = unix.O_NOFOLLOW
+	ResolveKnown  = 0x3f // NO_XDEV to CACHED (uapi linux/openat2.h)
+	ResolveScoped = unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT
+)
+
 // PollEvents says which of fds, in order, is ready: readable, or hung up.
 type PollEvents struct{ Readable, HungUp bool }
 
@@ -211,6 +219,16 @@ type Status struct {
 	Blocked, Ignored    uint64 // SigBlk, SigIgn
 	Caught              uint64 // SigCgt
 	UID, RealUID        int    // effective, real
+	RealGID             int
+	FSUID, FSGID        int // what files are judged by
+	Groups              []int
+	Effective           uint64 // CapEff
+	Permitted           uint64 // CapPrm
+	Umask               int
+	Pending             uint64 // SigPnd and ShdPnd
+	// Contained: it is in a user namespace below ours. Filled in by Credentials
+	// of a task only.
+	Contained bool
 }
 
 // ReadStatus reads /proc/tid/status.
@@ -232,10 +250,31 @@ func ReadStatus(tid int) (Status, error) {
 		case "TracerPid":
 			s.TracerPID, _ = strconv.Atoi(value)
 		case "Uid":
-			if ids := strings.Fields(value); len(ids) > 1 {
+			if ids := strings.Fields(value); len(ids) == 4 {
 				s.RealUID, _ = strconv.Atoi(ids[0])
 				s.UID, _ = strconv.Atoi(ids[1])
+				s.FSUID, _ = strconv.Atoi(ids[3])
 			}
+		case "Gid":
+			if ids := strings.Fields(value); len(ids) == 4 {
+				s.RealGID, _ = strconv.Atoi(ids[0])
+				s.FSGID, _ = strconv.Atoi(ids[3])
+			}
+		case "Groups":
+			for id := range strings.FieldsSeq(value) {
+				group, _ := strconv.Atoi(id)
+				s.Groups = append(s.Groups, group)
+			}
+		case "Umask":
+			mask, _ := strconv.ParseUint(value, 8, 16)
+			s.Umask = int(mask)
+		case "CapEff":
+			s.Effective, _ = strconv.ParseUint(value, 16, 64)
+		case "CapPrm":
+			s.Permitted, _ = strconv.ParseUint(value, 16, 64)
+		case "SigPnd", "ShdPnd":
+			pending, _ := strconv.ParseUint(value, 16, 64)
+			s.Pending |= pending
 		case "SigBlk":
 			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

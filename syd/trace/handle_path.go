@@ -69,7 +69,7 @@ func (j judge) arrived(c call) answer {
 	if found.Identity == c.want {
 		return answer{resume: cont}
 	}
-	action := j.policy.Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
+	action := j.policy().Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
 	if action.Allows() {
 		return answer{resume: cont}
 	}
