@@ -2,6 +2,8 @@
 
 package policy
 
+import "sync"
+
 // rule is one rule, for all of its categories.
 type rule struct {
 	of      categories
@@ -17,31 +19,28 @@ func (r rule) String() string {
 	return head + "+" + r.pattern.text
 }
 
-// ruleList is the rules of a policy. It is immutable.
+// ruleList is the rules of a policy. It is immutable; what finds them is made
+// when the first path is asked about.
 type ruleList struct {
-	list []rule
+	list  []rule
+	once  sync.Once
+	index index
 }
 
 // last is the action of the last rule of c that matches path, 0 if there is none.
 func (l *ruleList) last(c Category, path string) Action {
-	return lastOf(l.list, c, path)
+	l.once.Do(func() { l.index.build(l.list) })
+	if !l.index.of.has(c) {
+		return 0
+	}
+	if at := l.index.find(c, path); at != 0 {
+		return l.list[at-1].action
+	}
+	return 0
 }
 
 // of is the categories that have any rule.
 func (l *ruleList) of() categories {
-	var of categories
-	for _, r := range l.list {
-		of |= r.of
-	}
-	return of
-}
-
-// lastOf walks the list.
-func lastOf(list []rule, c Category, path string) Action {
-	for i := len(list) - 1; i >= 0; i-- {
-		if r := list[i]; r.of.has(c) && r.pattern.Match(path) {
-			return r.action
-		}
-	}
-	return 0
+	l.once.Do(func() { l.index.build(l.list) })
+	return l.index.of
 }
