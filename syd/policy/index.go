@@ -6,57 +6,48 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // index finds the last rule that matches a path in about the same time however
 // many there are: exact paths and trees in a map, globs by what they begin or
 // end with, whichever tells more of them apart (those that have neither to
 // themselves are tried one by one). A rule is known by its position in the list,
-// from 1 on.
+// from 1 on. The index is made once, when it is asked first, and only knows the
+// patterns: which categories a rule is of is the list's to say, and may be fewer
+// than when the index was made.
 type index struct {
-	of      categories
-	exact   map[string]winners
-	trees   map[string]winners // by the tree's top, "" for all paths
-	longest int                // of the tops
+	once    sync.Once
+	exact   map[string]positions
+	trees   map[string]positions // by the tree's top, "" for all paths
+	longest int                  // of the tops
 	heads   affixes
 	tails   affixes
 }
 
-// winners are the rules of one pattern, newest first, without those that newer
-// ones hide for all of their categories.
-type winners struct {
-	winner
-	older []winner
-}
-
-type winner struct {
-	of categories
-	at int32
+// positions are the rules of one pattern, newest first.
+type positions struct {
+	at    int32
+	older []int32
 }
 
 // add adds an older rule.
-func (w *winners) add(r rule, at int32) {
-	if w.at == 0 {
-		w.winner = winner{r.of, at}
+func (p *positions) add(at int32) {
+	if p.at == 0 {
+		p.at = at
 		return
 	}
-	hidden := w.of
-	for _, o := range w.older {
-		hidden |= o.of
-	}
-	if left := r.of &^ hidden; left != 0 {
-		w.older = append(w.older, winner{left, at})
-	}
+	p.older = append(p.older, at)
 }
 
-// newest is the position of the newest rule of c, 0 if there is none.
-func (w *winners) newest(c Category) int32 {
-	if w.of.has(c) {
-		return w.at
+// newest is the newest rule of c, 0 if there is none.
+func (p *positions) newest(list []rule, c Category) int32 {
+	if list[p.at-1].of.has(c) {
+		return p.at
 	}
-	for _, o := range w.older {
-		if o.of.has(c) {
-			return o.at
+	for _, at := range p.older {
+		if list[at-1].of.has(c) {
+			return at
 		}
 	}
 	return 0
@@ -65,34 +56,42 @@ func (w *winners) newest(c Category) int32 {
 // glob is a pattern with wildcards, and its rules.
 type glob struct {
 	pattern *Pattern
-	winners
+	positions
 }
 
 // build makes the index of a list.
 func (x *index) build(list []rule) {
-	x.exact, x.trees = map[string]winners{}, map[string]winners{}
-	var globs []*glob // newest first
-	known := map[string]*glob{}
+	exact, trees := 0, 0
+	for _, r := range list {
+		switch {
+		case r.pattern.tree:
+			trees++
+		case !r.pattern.isGlob:
+			exact++
+		}
+	}
+	x.exact, x.trees = make(map[string]positions, exact), make(map[string]positions, trees)
+	globs := make([]glob, 0, len(list)-exact-trees) // newest first
+	known := make(map[string]int, cap(globs))
 	for i := len(list) - 1; i >= 0; i-- {
-		r, at := list[i], int32(i+1)
-		x.of |= r.of
-		if r.pattern.isGlob {
-			g := known[r.pattern.text]
-			if g == nil {
-				g = &glob{pattern: r.pattern}
-				known[r.pattern.text] = g
-				globs = append(globs, g)
+		p, at := list[i].pattern, int32(i+1)
+		if p.isGlob {
+			n, ok := known[p.text]
+			if !ok {
+				n = len(globs)
+				known[p.text] = n
+				globs = append(globs, glob{pattern: p})
 			}
-			g.add(r, at)
+			globs[n].add(at)
 			continue
 		}
 		plain := x.exact
-		if r.pattern.tree {
-			plain, x.longest = x.trees, max(x.longest, len(r.pattern.literal))
+		if p.tree {
+			plain, x.longest = x.trees, max(x.longest, len(p.literal))
 		}
-		w := plain[r.pattern.literal]
-		w.add(r, at)
-		plain[r.pattern.literal] = w
+		w := plain[p.literal]
+		w.add(at)
+		plain[p.literal] = w
 	}
 	heads, tails := map[string]int{}, map[string]int{}
 	for _, g := range globs {
@@ -100,40 +99,39 @@ func (x *index) build(list []rule) {
 		tails[g.pattern.tail]++
 	}
 	x.tails.back = true
-	byHead, byTail := map[string][]*glob{}, map[string][]*glob{}
 	for _, g := range globs {
 		if p := g.pattern; heads[p.head] <= tails[p.tail] {
-			byHead[p.head] = append(byHead[p.head], g)
+			x.heads.list = append(x.heads.list, affix{text: p.head, globs: []glob{g}})
 		} else {
-			byTail[p.tail] = append(byTail[p.tail], g)
+			x.tails.list = append(x.tails.list, affix{text: p.tail, globs: []glob{g}})
 		}
 	}
-	x.heads.build(byHead)
-	x.tails.build(byTail)
+	x.heads.build()
+	x.tails.build()
 }
 
 // find is the position of the last rule of c that matches path, 0 if there is
 // none.
-func (x *index) find(c Category, path string) int32 {
+func (x *index) find(list []rule, c Category, path string) int32 {
 	var last int32
-	if w, ok := x.exact[path]; ok {
-		last = w.newest(c)
+	if p, ok := x.exact[path]; ok {
+		last = p.newest(list, c)
 	}
 	if len(x.trees) > 0 {
-		last = max(last, x.tree(c, path))
+		last = max(last, x.tree(list, c, path))
 	}
-	last = x.heads.find(c, path, last)
-	return x.tails.find(c, path, last)
+	last = x.heads.find(list, c, path, last)
+	return x.tails.find(list, c, path, last)
 }
 
 // tree looks for each directory on path's way, and path itself.
-func (x *index) tree(c Category, path string) (last int32) {
+func (x *index) tree(list []rule, c Category, path string) (last int32) {
 	for end := 0; end <= min(len(path), x.longest); end++ {
 		if end < len(path) && path[end] != '/' {
 			continue
 		}
-		if w, ok := x.trees[path[:end]]; ok {
-			last = max(last, w.newest(c))
+		if p, ok := x.trees[path[:end]]; ok {
+			last = max(last, p.newest(list, c))
 		}
 	}
 	return last
@@ -149,7 +147,7 @@ type affixes struct {
 type affix struct {
 	text  string
 	up    int32 // the longest other one that begins this, plus 1
-	globs []*glob
+	globs []glob
 }
 
 func (a *affixes) compare(one, other string) int {
@@ -171,11 +169,18 @@ func (a *affixes) fits(path, text string) bool {
 	return strings.HasPrefix(path, text)
 }
 
-func (a *affixes) build(globs map[string][]*glob) {
-	for text, list := range globs {
-		a.list = append(a.list, affix{text: text, globs: list})
+// build sorts the list and makes one of equal texts, whose globs stay in order.
+func (a *affixes) build() {
+	slices.SortStableFunc(a.list, func(one, other affix) int { return a.compare(one.text, other.text) })
+	merged := a.list[:0]
+	for _, one := range a.list {
+		if n := len(merged); n > 0 && merged[n-1].text == one.text {
+			merged[n-1].globs = append(merged[n-1].globs, one.globs...)
+			continue
+		}
+		merged = append(merged, one)
 	}
-	slices.SortFunc(a.list, func(one, other affix) int { return a.compare(one.text, other.text) })
+	a.list = merged
 	for i := range a.list {
 		a.list[i].up = a.below(int32(i), a.list[i].text)
 	}
@@ -192,7 +197,7 @@ func (a *affixes) below(n int32, path string) int32 {
 }
 
 // find looks for a rule of c that matches path and is newer than last.
-func (a *affixes) find(c Category, path string, last int32) int32 {
+func (a *affixes) find(list []rule, c Category, path string, last int32) int32 {
 	low, high := 0, len(a.list)
 	for low < high {
 		if middle := (low + high) / 2; a.compare(a.list[middle].text, path) <= 0 {
@@ -202,11 +207,13 @@ func (a *affixes) find(c Category, path string, last int32) int32 {
 		}
 	}
 	for n := a.below(int32(low), path); n > 0; n = a.list[n-1].up {
-		for _, g := range a.list[n-1].globs {
+		globs := a.list[n-1].globs
+		for i := range globs {
+			g := &globs[i]
 			if g.at <= last {
 				break // what follows is older
 			}
-			if at := g.newest(c); at > last && g.pattern.Match(path) {
+			if at := g.newest(list, c); at > last && g.pattern.Match(path) {
 				last = at
 			}
 		}
