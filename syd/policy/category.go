@@ -87,11 +87,14 @@ func (s categories) names() string {
 	if s == paths {
 		return groupAll
 	}
-	var names []string
+	return strings.Join(s.list(), ",")
+}
+
+func (s categories) list() (names []string) {
 	for c := range s.each {
 		names = append(names, c.String())
 	}
-	return strings.Join(names, ",")
+	return names
 }
 
 // groupAll is every category of paths.

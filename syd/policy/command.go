@@ -67,9 +67,7 @@ func (d *draft) rule(a Action, s statement) *mistake {
 	var sum categories
 	for _, set := range sets {
 		if s.op != '+' {
-			for c := range set.each {
-				d.remove(c, a, pattern.text, s.op == '^')
-			}
+			d.remove(set, a, pattern.text, s.op == '^')
 			continue
 		}
 		if again := sum & set; again != 0 {

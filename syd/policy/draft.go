@@ -9,11 +9,16 @@ type draft struct {
 	p *Policy // but for its rules
 	// rules has gaps where some were removed: rules of no category. So removing
 	// takes the same time however many there are.
-	rules []rule
-	// equal finds equal rules, from the first removal on.
+	rules   []rule
+	changed bool // the rules
+	removed int  // removals up to now
+	// equal finds equal rules, once there are many removals.
 	equal map[ruleKey]*newest
 	links []link
 }
+
+// fewRemovals are done without equal: a single edit needs none.
+const fewRemovals = 8
 
 type ruleKey struct {
 	action Action
@@ -29,14 +34,23 @@ type link struct{ rule, below int32 }
 
 func newDraft() *draft { return &draft{p: closedByDefault()} }
 
-// policy ends the draft.
+// draftOf is p to be changed.
+func draftOf(p *Policy) *draft {
+	q := *p
+	return &draft{p: &q, rules: slices.Clone(p.rules.list)}
+}
+
+// policy ends the draft. Rules that are as they were keep their index.
 func (d *draft) policy() *Policy {
-	d.p.rules = &ruleList{list: slices.DeleteFunc(d.rules, func(r rule) bool { return r.of == 0 })}
+	if d.changed {
+		d.p.rules = newRules(d.rules, d.p.rules)
+	}
 	return d.p
 }
 
 // add adds a rule.
 func (d *draft) add(r rule) {
+	d.changed = true
 	d.rules = append(d.rules, r)
 	if d.equal != nil {
 		d.find(len(d.rules) - 1)
@@ -58,8 +72,12 @@ func (d *draft) find(i int) {
 	}
 }
 
-// remove removes the newest rule of c that is equal, or all of them.
-func (d *draft) remove(c Category, a Action, pattern string, all bool) {
+// remove removes the newest equal rule of each category in of, or all of them.
+func (d *draft) remove(of categories, a Action, pattern string, all bool) {
+	if d.removed++; d.removed <= fewRemovals {
+		d.scan(of, a, pattern, all)
+		return
+	}
 	if d.equal == nil {
 		d.equal = map[ruleKey]*newest{}
 		for i := range d.rules {
@@ -67,12 +85,31 @@ func (d *draft) remove(c Category, a Action, pattern string, all bool) {
 		}
 	}
 	list := d.equal[ruleKey{a, pattern}]
-	for list != nil && list[c] != 0 {
-		n := d.links[list[c]-1]
-		d.rules[n.rule].of &^= 1 << c
-		list[c] = n.below
-		if !all {
-			return
+	if list == nil {
+		return
+	}
+	for c := range of.each {
+		for list[c] != 0 {
+			n := d.links[list[c]-1]
+			d.rules[n.rule].of &^= 1 << c
+			d.changed = true
+			if list[c] = n.below; !all {
+				break
+			}
+		}
+	}
+}
+
+// scan is remove, along the list.
+func (d *draft) scan(of categories, a Action, pattern string, all bool) {
+	for i := len(d.rules) - 1; i >= 0 && of != 0; i-- {
+		r := &d.rules[i]
+		if gone := r.of & of; gone != 0 && r.action == a && r.pattern.text == pattern {
+			r.of &^= gone
+			d.changed = true
+			if !all {
+				of &^= gone
+			}
 		}
 	}
 }

@@ -43,8 +43,12 @@ const (
 
 const tooMuch = expectedError("at most 2 MiB of configuration")
 
-// Extension is what names of files of commands end in: the language's version.
-const Extension = ".syd-3"
+// Language is the version of the language, and Extension what names of files of
+// commands end in.
+const (
+	Language  = 3
+	Extension = ".syd-3"
+)
 
 // Parse builds the policy that commands, in order, make of the closed one. The
 // error is an Errors: all there are.

@@ -55,7 +55,8 @@ type Policy struct {
 	rules    *ruleList
 	lock     Lock
 
-	observing bool // denials are warnings
+	passed    categories // whose calls are not looked at (Intercepting)
+	observing bool       // denials are warnings
 
 	// PIDMax is the number of tasks from which the PID category decides; 0: no limit.
 	PIDMax int
@@ -159,10 +160,10 @@ func (p *Policy) Masked(path string) bool { return p.rules.last(maskList, path) 
 func (p *Policy) AppendOnly(path string) bool { return p.rules.last(appendList, path) != 0 }
 
 // HasMasks says whether any path is masked.
-func (p *Policy) HasMasks() bool { return p.rules.of().has(maskList) }
+func (p *Policy) HasMasks() bool { return p.rules.of.has(maskList) }
 
 // HasAppends says whether any path is append-only.
-func (p *Policy) HasAppends() bool { return p.rules.of().has(appendList) }
+func (p *Policy) HasAppends() bool { return p.rules.of.has(appendList) }
 
 // Observing returns p with every denial turned into a warning.
 func (p *Policy) Observing() *Policy {

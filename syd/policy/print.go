@@ -17,7 +17,7 @@ func (p *Policy) Text() string {
 	for c := range everything.each {
 		fmt.Fprintf(&b, "default/%v:%v\n", c, p.defaults[c])
 	}
-	for _, r := range p.rules.list {
+	for r := range p.rules.all {
 		b.WriteString(r.String() + "\n")
 	}
 	for _, s := range settings {
