@@ -4,6 +4,8 @@ package kernel
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -147,4 +149,51 @@ func setEffective(effective uint64) error {
 	}
 	return result(syscall.RawSyscall6(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets[0])),
 		GuardCapset.at(2), GuardCapset.at(3), GuardCapset.at(4), GuardCapset.at(5)))
+}
+
+// IDMap is how a user namespace numbers the IDs of ours (user_namespaces(7)).
+type IDMap []struct{ inside, outside, count uint32 }
+
+// overflowID is what an ID without a number there is shown as (the default of
+// /proc/sys/kernel/overflowuid and overflowgid).
+const overflowID = 65534
+
+// IDMapOf reads tid's uid_map or gid_map.
+func IDMapOf(tid int, which string) (m IDMap, err error) {
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/" + which)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var numbers [3]uint32
+		for i, field := range strings.Fields(line) {
+			n, err := strconv.ParseUint(field, 10, 32)
+			if err != nil || i > 2 {
+				return nil, unix.EIO
+			}
+			numbers[i] = uint32(n)
+		}
+		m = append(m, struct{ inside, outside, count uint32 }{numbers[0], numbers[1], numbers[2]})
+	}
+	return m, nil
+}
+
+// Inside is the number that one of our IDs has there.
+func (m IDMap) Inside(id uint32) uint32 {
+	for _, r := range m {
+		if id >= r.outside && id-r.outside < r.count {
+			return r.inside + id - r.outside
+		}
+	}
+	return overflowID
+}
+
+// Outside is the ID of ours that a number there means.
+func (m IDMap) Outside(id uint32) (uint32, bool) {
+	for _, r := range m {
+		if id >= r.inside && id-r.inside < r.count {
+			return r.outside + id - r.inside, true
+		}
+	}
+	return 0, false
 }

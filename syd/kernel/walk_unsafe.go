@@ -43,12 +43,16 @@ type walk struct {
 	slash    bool // the path ends in one
 	symlinks int
 	steps    int
+	leave    func() // not nil: the thread has the task's credentials
 	mount    uint64 // with RESOLVE_NO_XDEV
 }
 
 func newWalk(v View, l Lookup) *walk { return &walk{view: v, lookup: l, root: -1, cur: -1, dir: -1} }
 
 func (w *walk) close() {
+	if w.leave != nil {
+		w.leave()
+	}
 	for _, fd := range []*int{&w.root, &w.cur, &w.dir} {
 		if *fd >= 0 {
 			Close(take(fd))
@@ -80,6 +84,12 @@ func (w *walk) follow(text string) error {
 	}
 	if err := w.start(text); err != nil {
 		return err
+	}
+	if w.lookup.Enter != nil {
+		var err error
+		if w.leave, err = w.lookup.Enter(); err != nil {
+			return err
+		}
 	}
 	return w.run(text)
 }

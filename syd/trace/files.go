@@ -5,6 +5,7 @@ package trace
 import (
 	"syscall"
 
+	"syd/syd/filter"
 	"syd/syd/kernel"
 	"syd/syd/policy"
 )
@@ -34,6 +35,39 @@ func refused(errno syscall.Errno) func(*notice) reply {
 func wander(n *notice) reply {
 	n.wandered.Store(true)
 	return proceed
+}
+
+// Values of the kernel's headers: uapi linux/sched.h and linux/prctl.h.
+const (
+	cloneNewNS       = 0x00020000
+	cloneNewUser     = 0x10000000
+	cloneUntraced    = 0x00800000
+	clonePtrace      = 0x00002000
+	prctlCapbsetDrop = 24
+	prctlSecurebits  = 28
+)
+
+// flags: one of the bits is set in the argument; options: an int is one of these.
+func flags(arg uint, bits ...uint64) (all []filter.Condition) {
+	for _, bit := range bits {
+		all = append(all, filter.Condition{Arg: arg, Mask: bit, Value: bit})
+	}
+	return all
+}
+
+func options(values ...uint64) (all []filter.Condition) {
+	for _, v := range values {
+		all = append(all, filter.Condition{Mask: 0xffffffff, Value: v})
+	}
+	return all
+}
+
+// wanderingClone: the filter's rules for a clone's flags may apply in any order.
+func wanderingClone(n *notice) reply {
+	if n.Args[0]&(cloneUntraced|clonePtrace) != 0 {
+		return fails(syscall.EPERM)
+	}
+	return wander(n)
 }
 
 // files is the part of THE table that receivers serve: every call that takes a
@@ -165,6 +199,8 @@ var files = []row{
 	{name: "setfsgid32", wanders: true, emulate: wander},
 	{name: "setgroups32", wanders: true, emulate: wander},
 	{name: "capset", wanders: true, emulate: wander},
+	{name: "clone", wanders: true, emulate: wanderingClone, only: flags(0, cloneNewNS, cloneNewUser)},
+	{name: "prctl", wanders: true, emulate: wander, only: options(prctlCapbsetDrop, prctlSecurebits)},
 }
 
 // narrowOn32: IDs have 16 bits in calls of 32-bit x86.

@@ -179,12 +179,14 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			}
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
-		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
-			next, err := n.named(to)
-			if err != nil {
-				return n.missed(&next, err)
-			}
+		next, wrong := n.named(to)
+		if wrong == nil {
 			defer next.Close()
+		}
+		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
+			if wrong != nil {
+				return n.missed(&next, wrong)
+			}
 			if errno := n.mayChange(&next, policy.Rename); errno != 0 {
 				return fails(errno)
 			}
@@ -225,6 +227,10 @@ func emulateChown(w where, ids int, narrow func(*notice) bool) func(*notice) rep
 		if uid == -1 {
 			category = policy.Chgrp
 		}
+		uid, gid, err := n.outside(uid, gid)
+		if err != nil {
+			return n.failed(err)
+		}
 		return n.file(w, category, func(p *kernel.Place) reply {
 			if uid != -1 && gid != -1 && !p.Nameless {
 				if errno := n.allow(p.Path, policy.Chgrp); errno != 0 {
@@ -234,6 +240,34 @@ func emulateChown(w where, ids int, narrow func(*notice) bool) func(*notice) rep
 			return n.ended(p.Chown(uid, gid))
 		})
 	}
+}
+
+// outside are IDs that the caller's user namespace numbers uid and gid.
+func (n *notice) outside(uid, gid int) (int, int, error) {
+	if !n.astray() || kernel.OurUsers(n.tid) {
+		return uid, gid, nil
+	}
+	for _, id := range []struct {
+		number *int
+		list   string
+	}{{&uid, "uid_map"}, {&gid, "gid_map"}} {
+		m, err := kernel.IDMapOf(n.tid, id.list)
+		if err == nil && !n.waits() {
+			err = errGone
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		if *id.number == -1 {
+			continue
+		}
+		ours, ok := m.Outside(uint32(*id.number))
+		if !ok {
+			return 0, 0, syscall.EINVAL
+		}
+		*id.number = int(ours)
+	}
+	return uid, gid, nil
 }
 
 func (n *notice) ended(err error) reply {

@@ -4,7 +4,6 @@ package trace
 
 import (
 	"encoding/binary"
-	"strings"
 	"syscall"
 
 	"syd/syd/kernel"
@@ -283,7 +282,7 @@ func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
 	if !ok {
 		return fails(syscall.ENXIO), true
 	}
-	terminal, err := n.view().Find(path, kernel.Lookup{DirFD: kernel.AtFDCWD})
+	terminal, err := n.view().Find(path, n.lookup(kernel.Lookup{DirFD: kernel.AtFDCWD}))
 	if err != nil {
 		return n.failed(err), true
 	}
@@ -328,5 +327,3 @@ func (n *notice) enter(makes bool) (leave func(), err error) {
 		}
 	}, nil
 }
-
-var _ = strings.HasPrefix

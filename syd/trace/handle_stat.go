@@ -163,23 +163,19 @@ func emulateStat(w where, buf int, encode func(n *notice, st *kernel.Stat) ([]by
 	return func(n *notice) reply {
 		return n.statOf(w, func(p *kernel.Place) reply {
 			st, err := p.Stat()
+			if err == nil {
+				st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid)
+			}
 			if err != nil {
 				return n.failed(err)
 			}
-			return n.stated(buf, &st, encode)
+			text, err := encode(n, &st)
+			if err != nil {
+				return n.failed(err)
+			}
+			return puts(buf, text, 0)
 		})
 	}
-}
-
-func (n *notice) stated(buf int, st *kernel.Stat, encode func(n *notice, st *kernel.Stat) ([]byte, error)) reply {
-	text, err := encode(n, st)
-	if err == nil {
-		err = n.write(buf, text)
-	}
-	if err != nil {
-		return n.failed(err)
-	}
-	return returns(0)
 }
 
 // statOf is file for calls that may be commands to the sandbox.
@@ -206,13 +202,29 @@ func emulateStatx(n *notice) reply {
 	return n.statOf(statx, func(p *kernel.Place) reply {
 		st, err := p.Statx(flags&^kernel.AtSymlinkNofollow, mask)
 		if err == nil {
-			err = n.write(4, kernel.Bytes(&st))
+			st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid)
 		}
 		if err != nil {
 			return n.failed(err)
 		}
-		return returns(0)
+		return puts(4, kernel.Bytes(&st), 0)
 	})
+}
+
+// ids are a file's, as the caller's user namespace has them.
+func (n *notice) ids(uid, gid uint32) (uint32, uint32, error) {
+	if !n.astray() || kernel.OurUsers(n.tid) {
+		return uid, gid, nil
+	}
+	users, err := kernel.IDMapOf(n.tid, "uid_map")
+	if err != nil {
+		return 0, 0, err
+	}
+	groups, err := kernel.IDMapOf(n.tid, "gid_map")
+	if err == nil && !n.waits() {
+		err = errGone
+	}
+	return users.Inside(uid), groups.Inside(gid), err
 }
 
 // emulateFstat lets the kernel do what needs nothing but the descriptor.
@@ -291,13 +303,10 @@ func emulateReadlink(w where, buf int) func(*notice) reply {
 			}
 			link := make([]byte, min(size, kernel.PathMax))
 			length, err := n.linkOf(p, link)
-			if err == nil {
-				err = n.write(buf, link[:length])
-			}
 			if err != nil {
 				return n.failed(err)
 			}
-			return returns(int64(length))
+			return puts(buf, link[:length], int64(length))
 		})
 	}
 }
@@ -319,13 +328,10 @@ func emulateStatfs(w where, buf int) func(*notice) reply {
 			if err == nil {
 				text, err = encodeStatfs(n, &fs, buf)
 			}
-			if err == nil {
-				err = n.write(buf, text)
-			}
 			if err != nil {
 				return n.failed(err)
 			}
-			return returns(0)
+			return puts(buf, text, 0)
 		})
 	}
 }
@@ -368,13 +374,13 @@ func (n *notice) attributes(w where, buf int, get func(*kernel.Place, []byte) (i
 	return n.file(w, policy.Read, func(p *kernel.Place) reply {
 		value := make([]byte, min(size, maxAttribute))
 		length, err := get(p, value)
-		if err == nil && size > 0 {
-			err = n.write(buf, value[:length])
-		}
 		if err != nil {
 			return n.failed(err)
 		}
-		return returns(int64(length))
+		if size == 0 {
+			return returns(int64(length))
+		}
+		return puts(buf, value[:length], int64(length))
 	})
 }
 

@@ -26,7 +26,9 @@ type notice struct {
 type reply struct {
 	value   int64
 	errno   syscall.Errno // not 0: the call fails with it
-	open    bool          // it returns a copy of fd, which is closed
+	out     []byte        // what the call puts where argument to points
+	to      int
+	open    bool // it returns a copy of fd, which is closed
 	fd      int
 	cloexec bool
 	restart bool   // a signal interrupted it before it did anything
@@ -35,8 +37,11 @@ type reply struct {
 	then    func() // done once it is answered
 }
 
-func fails(errno syscall.Errno) reply   { return reply{errno: errno} }
-func returns(value int64) reply         { return reply{value: value} }
+func fails(errno syscall.Errno) reply { return reply{errno: errno} }
+func returns(value int64) reply       { return reply{value: value} }
+func puts(to int, out []byte, value int64) reply {
+	return reply{to: to, out: out, value: value}
+}
 func opened(fd int, cloexec bool) reply { return reply{open: true, fd: fd, cloexec: cloexec} }
 
 var (
@@ -100,6 +105,8 @@ func (n *notice) read(i int, buf []byte) error {
 }
 
 // write copies buf to argument i.
+//
+// Preconditions: the thread has its own credentials; the caller's may not let it.
 func (n *notice) write(i int, buf []byte) error {
 	if !n.waits() {
 		return errGone
@@ -181,6 +188,9 @@ func (n *notice) recordPath(action policy.Action, c policy.Category, at string) 
 func (n *notice) lookup(l kernel.Lookup) kernel.Lookup {
 	if n.p.Judges(policy.Walk) || n.p.Judges(policy.Stat) {
 		l.Pass = n.pass
+	}
+	if n.astray() && n.credentials.Privileged() {
+		l.Enter = func() (func(), error) { return n.enter(false) }
 	}
 	return l
 }

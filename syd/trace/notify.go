@@ -203,7 +203,13 @@ func (w *receiver) decide() reply {
 		return fails(syscall.ENOSYS) // nobody asked for it; or nobody that we could look at
 	}
 	n.tid = int(n.PID)
-	return n.row.emulate(n)
+	r := n.row.emulate(n)
+	if r.errno == 0 && len(r.out) > 0 {
+		if err := n.write(r.to, r.out); err != nil {
+			return n.failed(err)
+		}
+	}
+	return r
 }
 
 // answer tells the kernel. That the caller died meanwhile is nobody's business.

@@ -27,8 +27,10 @@ type row struct {
 	when []filter.Condition
 	// api: while the sandbox is not locked, the call may be a command to it.
 	api bool
-	// wanders: the call may change what files the task sees, or as whom.
+	// wanders: the call may change what files the task sees, or as whom; if there are
+	// any conditions in only, when one of these holds.
 	wanders bool
+	only    []filter.Condition
 }
 
 func of(all ...policy.Category) []policy.Category { return all }
@@ -124,8 +126,15 @@ func Rules(p *policy.Policy) (rules []filter.Rule) {
 		if r.emulate != nil {
 			rule.Effect, rule.Why = filter.Notify, "it is made for the caller"
 		}
-		if r.when == nil {
-			judged = true
+		switch {
+		case r.when != nil:
+			continue
+		case r.only == nil:
+			rules = append(rules, rule)
+		}
+		judged = true
+		for _, c := range r.only {
+			rule.Conditions = []filter.Condition{c}
 			rules = append(rules, rule)
 		}
 	}
