@@ -22,8 +22,8 @@ func (p *Place) Access(mode uint32, flags int) error {
 		uintptr(flags|unix.AT_EMPTY_PATH), GuardFaccessat2.at(4), GuardFaccessat2.at(5)))
 }
 
-// Stat describes the file. Preconditions: Look.
-func (p *Place) Stat() (Stat, error) { return Fstat(p.fd) }
+// Stat is what the file was when it was looked at. Preconditions: Look.
+func (p *Place) Stat() Stat { return p.stat }
 
 // Statx is statx(2). Preconditions: Look.
 func (p *Place) Statx(flags int, mask uint32) (st unix.Statx_t, err error) {

@@ -29,6 +29,7 @@ type Place struct {
 	Mode     uint32
 	Identity Identity
 
+	stat Stat   // of an existing file, when it was looked at
 	base int    // O_PATH directory that name begins in, or AT_FDCWD
 	name string // "": fd is the file
 	fd   int    // O_PATH; -1: none
@@ -55,6 +56,9 @@ func (p *Place) IsDirectory() bool { return p.Exists && p.Mode&unix.S_IFMT == un
 // IsRegular, IsFIFO and IsCharDevice, too.
 func (p *Place) IsRegular() bool    { return p.Exists && p.Mode&unix.S_IFMT == unix.S_IFREG }
 func (p *Place) IsCharDevice() bool { return p.Exists && p.Mode&unix.S_IFMT == unix.S_IFCHR }
+
+// Asked: it took a look into the task's /proc to find it.
+func (p *Place) Asked() bool { return p.base != unix.AT_FDCWD }
 
 // Quick is the place that text leads to if there is no symlink on the way. Not
 // ok: that can't be said, or not by its text alone; Find can. It looks nothing
@@ -169,12 +173,11 @@ func (p *Place) describe() error {
 	if p.fd < 0 {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(p.fd, &st); err != nil {
+	if err := unix.Fstat(p.fd, &p.stat); err != nil {
 		p.Close()
 		return err
 	}
-	p.Exists, p.Mode, p.Identity = true, st.Mode, Identity{st.Dev, st.Ino}
+	p.Exists, p.Mode, p.Identity = true, p.stat.Mode, Identity{p.stat.Dev, p.stat.Ino}
 	p.settle()
 	return nil
 }
@@ -258,6 +261,5 @@ func (p *Place) Pin() { p.name = "" }
 
 // IsDevice says whether it is the character device of that number.
 func (p *Place) IsDevice(number uint64) bool {
-	st, err := Fstat(p.fd)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == number
+	return p.IsCharDevice() && p.stat.Rdev == number
 }

@@ -196,23 +196,34 @@ func (n *notice) openFile(p *kernel.Place, flags uint64, mode uint32) (int, erro
 	return fd, err
 }
 
-// mayNeed are the categories that an open may be about, whatever is there.
+// What an open may be about, whatever is there.
+var (
+	openPathOnly  = of(policy.Stat)
+	openTemporary = of(policy.Mktemp)
+	openCreating  = of(policy.Create, policy.Read, policy.Write)
+	openAnew      = of(policy.Create, policy.Read, policy.Write, policy.Truncate)
+	openEmptied   = of(policy.Read, policy.Write, policy.Truncate)
+	openReading   = of(policy.Read, policy.Readdir)
+	openWriting   = of(policy.Read, policy.Write)
+)
+
+// mayNeed are the categories that the open may be about.
 func (o opening) mayNeed() []policy.Category {
 	switch {
 	case o.flags&oPath != 0:
-		return []policy.Category{policy.Stat}
+		return openPathOnly
 	case o.flags&oTmpfile != 0:
-		return []policy.Category{policy.Mktemp}
+		return openTemporary
 	case o.flags&oCreate != 0 && o.flags&oTrunc != 0:
-		return []policy.Category{policy.Create, policy.Read, policy.Write, policy.Truncate}
+		return openAnew
 	case o.flags&oCreate != 0:
-		return []policy.Category{policy.Create, policy.Read, policy.Write}
+		return openCreating
 	case o.flags&oTrunc != 0:
-		return []policy.Category{policy.Read, policy.Write, policy.Truncate}
+		return openEmptied
 	case o.flags&oAccess == 0:
-		return []policy.Category{policy.Read, policy.Readdir}
+		return openReading
 	}
-	return []policy.Category{policy.Read, policy.Write}
+	return openWriting
 }
 
 // needs are those of an open of what is at p.

@@ -162,11 +162,9 @@ func (n *notice) masked(do func(*kernel.Place) reply) reply {
 func emulateStat(w where, buf int, encode func(n *notice, st *kernel.Stat) ([]byte, error)) func(*notice) reply {
 	return func(n *notice) reply {
 		return n.statOf(w, func(p *kernel.Place) reply {
-			st, err := p.Stat()
-			if err == nil {
-				st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid)
-			}
-			if err != nil {
+			var err error
+			st := p.Stat()
+			if st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid); err != nil {
 				return n.failed(err)
 			}
 			text, err := encode(n, &st)

@@ -88,7 +88,7 @@ func (n *notice) pointer(i int) uint64 {
 
 // text reads the string at argument i.
 func (n *notice) text(i int) (string, error) {
-	text, err := kernel.ReadString(n.tid, n.pointer(i), kernel.PathMax)
+	text, err := kernel.ReadStringInto(n.buf[:], n.tid, n.pointer(i), kernel.PathMax)
 	if err == nil && !n.waits() {
 		err = errGone
 	}
@@ -236,7 +236,10 @@ func (n *notice) place(text string, l kernel.Lookup, quick bool) (kernel.Place, 
 				p.Close()
 				return p, err
 			}
-			err := n.still(&p)
+			var err error
+			if p.Asked() {
+				err = n.still(&p)
+			}
 			return p, err
 		}
 	}
