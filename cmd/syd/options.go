@@ -49,9 +49,14 @@ type options struct {
 	filter, format string // to be exported
 }
 
-// parse reads the command line. Options end at the first word that isn't one.
+// parse reads the command line. Options end at the first word that isn't one. An
+// empty one asks for a login shell.
 func parse(args []string) (options, verb, error) {
 	var o options
+	if len(args) == 0 {
+		o.Options = syd.Login()
+		return o, verbRun, nil
+	}
 	chosen := verbRun
 	f := pflag.NewFlagSet("syd", pflag.ContinueOnError)
 	f.SetInterspersed(false)

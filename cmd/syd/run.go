@@ -22,16 +22,16 @@ const (
 	usage      = `Usage: syd [options] [--] COMMAND [ARGUMENT...]
        syd [options] --print
        syd --api | --check | -p list
+       syd
 
 Runs COMMAND in a sandbox and exits with its status: its exit code, 128+N if
-signal N killed it. Without a rule that allows it nothing is executed.
+signal N killed it. Without a rule that allows it nothing is executed. Without
+any argument the user's shell is run, as a login shell with -p user.
 
 Options:
   -m COMMAND   one configuration command (below)
   -P FILE      a file of them, NAME.syd-3, that only root or you may write
-  -p NAME      a built-in profile: off = no policy, the sandbox only traces; lib =
-               every category off; quiet = denials leave no record; list = print
-               the names
+  -p NAME      a built-in profile (below); list = print the names
                (-m, -P and -p may be repeated; later ones win)
   --print      print the configuration that -m, -P and -p make; start nothing
   -a NAME      argv[0] of COMMAND
@@ -57,6 +57,7 @@ Configuration commands:
   mask+PATTERN                 calls on these files work on /dev/null (- and ^ remove)
   append+PATTERN               these files are written at their end only (- ^)
   lock:off|exec|ipc|drop|read|on  who may change the policy of the running sandbox
+  config/expand:SECONDS        if it isn't 0, what follows may have $NAME and ${NAME}
   pid/max:N                    from how many tasks on the pid category decides
   segvguard/expiry:SECONDS     how long a crash counts; 0 = off
   segvguard/maxcrashes:N       how many suspend an executable
@@ -77,6 +78,19 @@ Configuration commands:
            chattr chroot utime mkbdev mkcdev mkfifo mktemp, all = all of these; pid
   PATTERN: an absolute path; ? * ** [...] [!...] {a,b}; DIR/*** = DIR and all below
            it; a backslash takes the next character as it is
+
+Profiles (-p NAME --print shows what one says):
+  off          no policy, the sandbox only traces
+  lib          every category off, to turn on what is needed
+  linux        the system's programs and libraries, nothing to be changed
+  container    linux, and the working directory to work in
+  user         linux, terminals, the home directory, temporary files; then
+               /etc/user.syd-3 and ~/.user.syd-3, if they exist
+  tty          terminals
+  readonly     nothing is changed, whatever was allowed before
+  trace        what no rule speaks of happens, with a record
+  quiet        what no rule allows is denied without a record
+  nomem, nopie change nothing in this version
 
 Environment:
   SYD_LOG      the least important level to log: emerg alert crit error warn
