@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // esyd.sh
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ const (
 	apiVersion = 3
 	usage      = `Usage: syd [options] [--] COMMAND [ARGUMENT...]
        syd [options] --print
-       syd --api | --check | -p list
+       syd --api | --check | --sh | -p list
        syd
 
 Runs COMMAND in a sandbox and exits with its status: its exit code, 128+N if
@@ -45,6 +46,7 @@ Options:
   -h, -V       print this help, the version
   --api        print the number of the configuration language's version
   --check      exit 0 inside a sandbox of syd, 1 outside
+  --sh         print a shell function that speaks to the sandbox: eval "$(syd --sh)"
 
 Configuration commands:
   ACTION/CATEGORIES+PATTERN    add a rule; the last rule that matches wins
@@ -101,6 +103,11 @@ Example: syd -m 'allow/exec,chdir+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id;
 `
 )
 
+// shellLibrary is a function for shells, which speaks to the sandbox.
+//
+//go:embed esyd.sh
+var shellLibrary string
+
 // run is the whole command: it returns the status to exit with.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, verb, err := parse(args)
@@ -116,6 +123,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case verbAPI:
 		fmt.Fprintln(stdout, apiVersion)
+		return 0
+	case verbShell:
+		fmt.Fprint(stdout, shellLibrary)
 		return 0
 	case verbProfiles:
 		fmt.Fprintln(stdout, strings.Join(syd.Profiles(), "\n"))

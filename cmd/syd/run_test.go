@@ -90,7 +90,7 @@ func TestNoArguments(t *testing.T) {
 func TestVerbs(t *testing.T) {
 	for line, want := range map[string]verb{
 		"-h": verbHelp, "--help": verbHelp, "-V": verbVersion, "--version": verbVersion, "--api": verbAPI,
-		"--check": verbCheck, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
+		"--check": verbCheck, "--sh": verbShell, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
 		"-p list": verbProfiles, "-plist true": verbProfiles, "--profile=list": verbProfiles, "--print": verbPrint, "-poff --print true": verbPrint,
 		"-E tracer:bpf": verbExport, "--export=sandbox:rules": verbExport, "-Eprocess:pfc": verbExport,
 	} {
@@ -151,7 +151,7 @@ func outcome(args ...string) (status int, stdout, stderr string) {
 
 func TestPrints(t *testing.T) {
 	for _, row := range []struct{ option, want string }{
-		{"-h", usage}, {"--help", usage}, {"--api", "3\n"},
+		{"-h", usage}, {"--help", usage}, {"--api", "3\n"}, {"--sh", shellLibrary},
 		{"-V", "syd " + version + " (configuration language 3)\n"},
 	} {
 		if status, stdout, stderr := outcome(row.option); status != 0 || stdout != row.want || stderr != "" {
@@ -159,7 +159,7 @@ func TestPrints(t *testing.T) {
 		}
 	}
 	// The help names every option there is.
-	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check", "-P ", "--print"} {
+	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check", "--sh", "-P ", "--print"} {
 		if !strings.Contains(usage, "  "+option) && !strings.Contains(usage, " "+option) {
 			t.Errorf("the help lacks %s", option)
 		}
