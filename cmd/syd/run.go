@@ -99,7 +99,7 @@ Environment:
                notice info debug (default: warn)
   SYD_LOG_FD   the descriptor that records go to (default: 2)
 
-Example: syd -m 'allow/exec,chdir+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id; echo $?'
+Example: syd -m 'allow/all+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id; echo $?'
 `
 )
 
