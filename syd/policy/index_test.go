@@ -46,7 +46,7 @@ func TestIndexAgreesWithList(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	plain := []string{"/a", "/b", "/", "a", "b", "ab", "é", "\uFFFD", "c"}
 	wild := append([]string{"*", "**", "?", "[ab]", "{a,b/}", "{,ab}", `\a`, `\*`, "/***", "/*"}, plain...)
-	for range 300 {
+	for range 100 {
 		var lines []string
 		for range random.IntN(40) {
 			head := fmt.Sprintf("%v/%v", Action(1+random.IntN(9)), Walk+Category(random.IntN(int(PID)-1)))
@@ -128,6 +128,17 @@ func BenchmarkDecide(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	f := files{"x.syd-3": mixed(10_000)}
+	for b.Loop() {
+		p, err := f.load("x.syd-3")
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Decide(Request{Category: Read, Path: "/"})
 	}
 }
 
