@@ -232,7 +232,10 @@ func (t *Tracer) resume(e Event, r resume) {
 	case opCont:
 		err = kernel.Cont(e.TID, int(r.signal))
 	case opSyscallExit:
-		err = kernel.ContToSyscall(e.TID, 0)
+		// In its exit event already, the call isn't made: the next wait tells.
+		if kernel.Stopped(e.TID) {
+			err = kernel.ContToSyscall(e.TID, 0)
+		}
 	case opListen:
 		// EIO: killed meanwhile, it is no longer in that group-stop but in its
 		// exit event, which the next wait tells of.
@@ -259,18 +262,25 @@ func (t *Tracer) handleDeath(e Event) resume {
 	if t.isEldest(e.TID) {
 		t.orphaned.Store(true) // before the number can be another's
 	}
+	task := t.cache.tasks[e.TID]
 	t.cache.died(e.TID)
-	if e.TID != t.eldest.PID || t.known {
-		return none
+	if t.isEldest(e.TID) {
+		t.known = true
+		t.status = e.Value
+		if e.Kind == Killed {
+			t.status = 128 + e.Value
+		}
+		if e.Kind == Exited && t.policy().ExitWaitAll {
+			// Nobody is left who might edit (LCK-05).
+			t.lock(policy.LockExec, policy.LockOn)
+		}
 	}
-	t.known = true
-	if e.Kind == Exited && t.policy().ExitWaitAll {
-		// Nobody is left who might edit (LCK-05).
-		t.lock(policy.LockExec, policy.LockOn)
-	}
-	t.status = e.Value
-	if e.Kind == Killed {
-		t.status = 128 + e.Value
+	if task != nil && task.pending.isChdir() {
+		// A second SIGKILL, to a thread that an exec was ending, ends the exit event,
+		// too (kernel/signal.c, complete_signal).
+		t.log.Write(audit.Record{Level: audit.Error, Ctx: "trace", Op: "chdir", PID: e.TID, Act: "exit",
+			Msg: "it died before it could be seen where it was"})
+		t.leave(unjudged.status)
 	}
 	return none
 }

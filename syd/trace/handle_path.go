@@ -60,8 +60,8 @@ func exitChdir(t *Tracer, c call) resume {
 func (j judge) arrived(c call) answer {
 	found, err := kernel.WorkingDirectory(c.TID)
 	switch {
-	case err == syscall.ESRCH, err == syscall.ENOENT:
-		return answer{resume: kill} // dying, or nowhere
+	case c.Kind != ExitEvent && (err == syscall.ESRCH || err == syscall.ENOENT):
+		return answer{resume: kill} // dying, which is looked at once more, or nowhere
 	case err != nil:
 		return answer{fault: fmt.Errorf("/proc/PID/cwd: %w", err)}
 	}
