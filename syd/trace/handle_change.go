@@ -180,6 +180,7 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
 		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
+			n.itself() // to read on
 			next, err := n.named(to)
 			if err != nil {
 				return n.missed(&next, err)
@@ -188,10 +189,7 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			if errno := n.mayChange(&next, policy.Rename); errno != 0 {
 				return fails(errno)
 			}
-			if err := old.Link(&next); err != nil {
-				return n.failed(err)
-			}
-			return returns(0)
+			return n.made(false, func() error { return old.Link(&next) })
 		})
 	}
 }
