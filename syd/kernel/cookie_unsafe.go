@@ -36,8 +36,8 @@ const (
 	GuardPidfdGetfd
 	GuardPidfdOpen
 	GuardUnshare
-	GuardSetfsuid
-	GuardSetfsgid
+	GuardSetresuid
+	GuardSetresgid
 	GuardSetgroups
 	GuardCapset
 	GuardMkdirat
@@ -85,8 +85,8 @@ var guards = [numGuards]struct {
 	GuardPidfdGetfd:      {"pidfd_getfd", 3},
 	GuardPidfdOpen:       {"pidfd_open", 2},
 	GuardUnshare:         {"unshare", 1},
-	GuardSetfsuid:        {"setfsuid", 1},
-	GuardSetfsgid:        {"setfsgid", 1},
+	GuardSetresuid:       {"setresuid", 3},
+	GuardSetresgid:       {"setresgid", 3},
 	GuardSetgroups:       {"setgroups", 2},
 	GuardCapset:          {"capset", 2},
 	GuardMkdirat:         {"mkdirat", 3},

@@ -42,10 +42,9 @@ type Lookup struct {
 	// Pass, if any, is asked about each directory that the lookup passes through
 	// and each symlink that it follows, by its path; an error ends the lookup.
 	Pass func(path string) error
-	// Enter, if any, gives the thread the task's credentials, once it is where the
-	// path begins, which the task may lead to but can't be asked as; leave takes
-	// them back.
-	Enter func() (leave func(), err error)
+	// As, if any, has the calling thread work as the task, which may be refused a
+	// step of its lookup, until leave.
+	As func() (leave func(), err error)
 	// Flags are those of openat2(2): RESOLVE_...
 	Flags uint64
 }

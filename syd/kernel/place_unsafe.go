@@ -83,7 +83,7 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	}
 	p.base = base
 	at, err := linkText(base)
-	if err != nil || !strings.HasPrefix(at, "/") || strings.HasSuffix(at, deletedSuffix) {
+	if _, plain := lexical(at); err != nil || !plain || at[0] != '/' || strings.HasSuffix(at, deletedSuffix) {
 		p.Close()
 		return p, false
 	}
@@ -96,9 +96,12 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 const deletedSuffix = " (deleted)" // fs/d_path.c
 
 // lexical cleans text of empty components and of ".": the path that it is if
-// nothing on the way is a symlink. Not plain: it has "..", or the number of a
-// thread of ours, which has to be looked at.
+// nothing on the way is a symlink. Not plain: it has "..", or a number, which may
+// be that of a thread of ours by the time it is opened.
 func lexical(text string) (clean string, plain bool) {
+	if text == "" {
+		return "", false
+	}
 	tidy := true
 	for i := 0; i < len(text); {
 		end := strings.IndexByte(text[i:], '/')
@@ -110,7 +113,7 @@ func lexical(text string) (clean string, plain bool) {
 			return "", false
 		case name == "." || name == "" && i > 0:
 			tidy = false
-		case name != "" && name[0] >= '1' && name[0] <= '9' && oursByName(name):
+		case isNumber(name):
 			return "", false
 		}
 		i += end + 1
@@ -242,6 +245,19 @@ func below(dir, name string) string {
 		return dir + name
 	}
 	return dir + "/" + name
+}
+
+// isNumber: procfs may have a directory of that name.
+func isNumber(name string) bool {
+	if name == "" || name[0] == '0' {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] < '0' || name[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // oursByName: name is the number of a thread of ours.

@@ -179,21 +179,17 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			}
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
-		next, wrong := n.named(to)
-		if wrong == nil {
-			defer next.Close()
-		}
 		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
-			if wrong != nil {
-				return n.missed(&next, wrong)
+			n.itself() // to read on
+			next, err := n.named(to)
+			if err != nil {
+				return n.missed(&next, err)
 			}
+			defer next.Close()
 			if errno := n.mayChange(&next, policy.Rename); errno != 0 {
 				return fails(errno)
 			}
-			if err := old.Link(&next); err != nil {
-				return n.failed(err)
-			}
-			return returns(0)
+			return n.made(false, func() error { return old.Link(&next) })
 		})
 	}
 }

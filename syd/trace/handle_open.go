@@ -312,9 +312,23 @@ func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
 // enter has the thread work as the caller: with its umask if it may make a file,
 // and, where callers may differ, with its credentials. leave ends that.
 func (n *notice) enter(makes bool) (leave func(), err error) {
-	as := n.astray() && n.credentials.Privileged()
-	if !makes && !as {
-		return func() {}, nil
+	if makes {
+		status, err := n.learn()
+		if err != nil {
+			return nil, err
+		}
+		n.credentials.Umask(status.Umask)
+	}
+	return n.as()
+}
+
+// differs: the caller may have other credentials than the thread.
+func (n *notice) differs() bool { return n.astray() && n.credentials.Privileged() }
+
+// learn reads who the caller is, once: it can't change that while it waits.
+func (n *notice) learn() (*kernel.Status, error) {
+	if n.status != nil {
+		return n.status, nil
 	}
 	status, err := kernel.ReadStatus(n.tid)
 	if err == nil && !n.waits() {
@@ -323,18 +337,30 @@ func (n *notice) enter(makes bool) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.credentials.Umask(status.Umask)
-	if !as {
+	status.Contained = !kernel.OurUsers(n.tid)
+	n.status = &status
+	return n.status, nil
+}
+
+// as has the thread work with the caller's credentials, where they may differ.
+func (n *notice) as() (leave func(), err error) {
+	if !n.differs() {
 		return func() {}, nil
 	}
-	status.Contained = !kernel.OurUsers(n.tid)
-	if err := n.credentials.As(status); err != nil {
-		n.credentials.Back()
+	status, err := n.learn()
+	if err != nil {
 		return nil, err
 	}
-	return func() {
-		if err := n.credentials.Back(); err != nil {
-			panic("credentials: " + err.Error())
-		}
-	}, nil
+	if err := n.credentials.As(*status); err != nil {
+		n.itself()
+		return nil, err
+	}
+	return n.itself, nil
+}
+
+// itself gives the thread its own credentials.
+func (n *notice) itself() {
+	if err := n.credentials.Back(); err != nil {
+		panic("credentials: " + err.Error())
+	}
 }

@@ -253,23 +253,21 @@ func emulateAccess(w where, mode int) func(*notice) reply {
 // asks is access(2) of p. Which of the thread's credentials count is said by
 // flags: those that it opens files with, or the real ones of the caller.
 func (n *notice) asks(p *kernel.Place, mode uint32, flags int) error {
-	if !n.astray() || !n.credentials.Privileged() || flags&atEaccess != 0 {
+	if !n.differs() || flags&atEaccess != 0 {
 		// Nobody has changed any: the real ones are the others.
 		return p.Access(mode, atEaccess)
 	}
-	status, err := kernel.ReadStatus(n.tid)
-	if err == nil && !n.waits() {
-		err = errGone
-	}
+	learnt, err := n.learn()
 	if err != nil {
 		return err
 	}
-	status.Contained = !kernel.OurUsers(n.tid)
+	status := *learnt
 	status.FSUID, status.FSGID = status.RealUID, status.RealGID
 	// fs/open.c, access_override_creds: root has what it may have, others nothing.
 	if status.Effective = 0; status.RealUID == 0 {
 		status.Effective = status.Permitted
 	}
+	defer n.itself()
 	if err := n.credentials.As(status); err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type notice struct {
 	row *row
 	tid int
 	p   *policy.Policy // in force when the call was received
+	// status is the caller's, once it was asked for.
+	status *kernel.Status
 }
 
 // reply is what becomes of a call.
@@ -111,6 +113,9 @@ func (n *notice) write(i int, buf []byte) error {
 	if !n.waits() {
 		return errGone
 	}
+	if err := n.credentials.Back(); err != nil { // the caller may not write to another's memory
+		return err
+	}
 	return kernel.WriteMemory(n.tid, n.pointer(i), buf)
 }
 
@@ -189,8 +194,8 @@ func (n *notice) lookup(l kernel.Lookup) kernel.Lookup {
 	if n.p.Judges(policy.Walk) || n.p.Judges(policy.Stat) {
 		l.Pass = n.pass
 	}
-	if n.astray() && n.credentials.Privileged() {
-		l.Enter = func() (func(), error) { return n.enter(false) }
+	if n.differs() {
+		l.As = n.as
 	}
 	return l
 }
