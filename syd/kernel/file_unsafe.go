@@ -36,11 +36,21 @@ const (
 // PollEvents says which of fds, in order, is ready: readable, or hung up.
 type PollEvents struct{ Readable, HungUp bool }
 
-// Poll sleeps until one of fds is readable or hung up and says which.
-func Poll(fds ...int) ([]PollEvents, error) {
+// Polled is a descriptor to wait for: until it is readable or hung up, or if it
+// ends only for the latter.
+type Polled struct {
+	FD   int
+	Ends bool
+}
+
+// Poll sleeps until something has come to one of fds and says what.
+func Poll(fds ...Polled) ([]PollEvents, error) {
 	set := make([]unix.PollFd, len(fds))
-	for i, fd := range fds {
-		set[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	for i, p := range fds {
+		set[i].Fd = int32(p.FD)
+		if !p.Ends {
+			set[i].Events = unix.POLLIN
+		}
 	}
 	for {
 		_, err := unix.Poll(set, -1)
