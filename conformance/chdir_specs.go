@@ -90,7 +90,7 @@ var _ = Describe("chdir", func() {
 			{[]string{"allow/chdir+/***", "deny/chdir+" + a + "/***", "allow/chdir+" + b}, []string{"EACCES", "ok", "ok"}},
 			{[]string{"allow/chdir+/***", "deny/chdir+" + TempDir() + "/?"}, []string{"EACCES", "ok", "EACCES"}},
 		} {
-			result := Syd(ctx, Rules(append([]string{program}, row.rules...)...), cmd...)
+			result := Syd(ctx, OnlyExecChdir(append([]string{program}, row.rules...)...), cmd...)
 			Expect(result.Facts("chdir")).To(Equal(row.want), "%v\n%s", row.rules, result)
 		}
 	})

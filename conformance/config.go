@@ -33,12 +33,13 @@ func configPrograms(names ...string) []string {
 	return paths
 }
 
-// configRan is which of the programs can be executed under opts: their paths
+// configRan is which of the programs can be executed under opts, which come
+// behind those that leave exec and chdir alone to be decided on: their paths
 // below the spec's directory.
 func configRan(ctx context.Context, opts []string, programs ...string) []string {
 	GinkgoHelper()
 	// The program that tries them stays allowed, whatever opts say.
-	all := append(append([]string{}, opts...), Rules("allow/exec+"+Fixture("exec")[0])...)
+	all := append(append(OnlyExecChdir(), opts...), Rules("allow/exec+"+Fixture("exec")[0])...)
 	result := Syd(ctx, all, Fixture("exec", append([]string{"each"}, programs...)...)...)
 	lines := result.Lines()
 	Expect(lines).To(HaveLen(len(programs)), "%s", result)
@@ -103,9 +104,9 @@ func configRefused(ctx context.Context, opts []string, status int, lines ...stri
 // configMistakes expects each command to be refused as one, as an option and in a file.
 func configMistakes(ctx context.Context, commands ...string) {
 	GinkgoHelper()
-	Expect(Syd(ctx, Rules("allow/exec+/***"), "/bin/echo", "ran")).To(SayLine("ran"))
+	Expect(Syd(ctx, OnlyExecChdir("allow/exec+/***"), "/bin/echo", "ran")).To(SayLine("ran"))
 	Each(commands, 2, func(command string) {
-		configRefused(ctx, append(Rules("allow/exec+/***"), Rules(command)...), 22, "-m:1:")
+		configRefused(ctx, append(OnlyExecChdir("allow/exec+/***"), Rules(command)...), 22, "-m:1:")
 	})
 	for _, command := range commands {
 		file := configFile("mistake.syd-3", "allow/exec+/***", command)

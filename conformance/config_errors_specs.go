@@ -108,7 +108,7 @@ var _ = Describe("a mistake in a file", func() {
 var _ = Describe("a file of configuration", func() {
 	good := func(ctx context.Context, file string) {
 		GinkgoHelper()
-		Expect(Syd(ctx, []string{"-P", file}, "/bin/echo", "ran")).To(SatisfyAll(ExitWith(0), SayLine("ran")))
+		Expect(Syd(ctx, append(OnlyExecChdir(), "-P", file), "/bin/echo", "ran")).To(SatisfyAll(ExitWith(0), SayLine("ran")))
 	}
 	const allow = "default/exec:allow"
 
@@ -118,7 +118,7 @@ var _ = Describe("a file of configuration", func() {
 
 	Spec("CFG-12.11", "may be empty, or lack the last line's end", func(ctx context.Context) {
 		good(ctx, File("x.syd-3", allow, 0o644))
-		Expect(Syd(ctx, append([]string{"-P", File("empty.syd-3", "", 0o644)}, Rules(allow)...), "/bin/echo", "ran")).To(SayLine("ran"))
+		Expect(Syd(ctx, append([]string{"-P", File("empty.syd-3", "", 0o644)}, OnlyExecChdir(allow)...), "/bin/echo", "ran")).To(SayLine("ran"))
 		Expect(Syd(ctx, []string{"-P", TempDir() + "/empty.syd-3"}, "/bin/echo", "ran")).To(ExitWith(13))
 	})
 
@@ -145,15 +145,16 @@ var _ = Describe("a file of configuration", func() {
 
 	Spec("CFG-12.14", "of root's, or the caller's own, is read by an ordinary user", func(ctx context.Context) {
 		as := With(As(65534, 65534))
-		opts := []string{"-P", configFile("x.syd-3", allow)}
+		file := configFile("x.syd-3", allow)
+		opts := append(OnlyExecChdir(), "-P", file)
 		Expect(os.Chmod(TempDir(), 0o755)).To(Succeed())
 		Expect(as.Syd(ctx, opts, "/bin/echo", "ran")).To(SayLine("ran"))
-		Expect(os.Chown(opts[1], 65534, 65534)).To(Succeed())
+		Expect(os.Chown(file, 65534, 65534)).To(Succeed())
 		Expect(as.Syd(ctx, opts, "/bin/echo", "ran")).To(SayLine("ran"))
-		Expect(os.Chown(opts[1], 1, 1)).To(Succeed())
+		Expect(os.Chown(file, 1, 1)).To(Succeed())
 		Expect(as.Syd(ctx, opts, "/bin/echo", "ran")).To(SatisfyAll(ExitWith(22), SayNothing()))
-		Expect(os.Chown(opts[1], 65534, 65534)).To(Succeed())
-		Expect(os.Chmod(opts[1], 0)).To(Succeed())
+		Expect(os.Chown(file, 65534, 65534)).To(Succeed())
+		Expect(os.Chmod(file, 0)).To(Succeed())
 		Expect(as.Syd(ctx, opts, "/bin/echo", "ran")).To(SatisfyAll(ExitWith(int(unix.EACCES)), SayNothing(), Complain("Permission denied")))
 	}, RootOnly)
 
@@ -240,7 +241,7 @@ var _ = Describe("--print", func() {
 		for i, rules := range [][]string{
 			{"allow/exec+DIR/?"}, {"allow/exec+DIR/**", "deny/exec+DIR/d/***"}, {"default/exec:allow", "deny/exec+DIR/{b,d/*}"}, {`allow/exec+DIR/ a\ `}, {"sandbox/exec:off"},
 		} {
-			opts := Rules(rules...)
+			opts := OnlyExecChdir(rules...)
 			for j := range opts {
 				opts[j] = strings.ReplaceAll(opts[j], "DIR", TempDir())
 			}

@@ -79,12 +79,14 @@ var _ = Describe("an operator", func() {
 	})
 
 	Spec("CFG-01.8", "is not needed by reset, which forgets what was said before", func(ctx context.Context) {
+		// What it turns on again beside exec is allowed.
+		others := []string{"allow/all+/***", "allow/exec-/***"}
 		configRows(ctx, []configRow{
-			{[]string{"allow/exec+DIR/a", "reset"}, []string{}},
-			{[]string{"sandbox/exec:off", "reset"}, []string{}},
-			{[]string{"default/exec:allow", "reset", "allow/exec+DIR/b"}, []string{"b"}},
+			{append([]string{"allow/exec+DIR/a", "reset"}, others...), []string{}},
+			{append([]string{"sandbox/exec:off", "reset"}, others...), []string{}},
+			{append([]string{"default/exec:allow", "reset", "allow/exec+DIR/b"}, others...), []string{"b"}},
 		})
-		Expect(configRan(ctx, append(append([]string{}, Off...), Rules("reset")...), TempDir()+"/a")).To(BeEmpty())
+		Expect(configRan(ctx, append(append([]string{}, Off...), Rules(append([]string{"reset"}, others...)...)...), TempDir()+"/a")).To(BeEmpty())
 	})
 
 	Spec("CFG-01.9", "that no command of this version takes is refused: `?`, `!`", func(ctx context.Context) {
@@ -152,7 +154,8 @@ var _ = Describe("a value", func() {
 	})
 })
 
-// configMoves is what becomes of an exec and a chdir under opts.
+// configMoves is what becomes of an exec and a chdir under opts, which come
+// behind those that leave these two alone to be decided on.
 func configMoves(ctx context.Context, opts []string) (exec, chdir string) {
 	GinkgoHelper()
 	directory := filepath.Join(TempDir(), "directory")
@@ -160,7 +163,7 @@ func configMoves(ctx context.Context, opts []string) (exec, chdir string) {
 	if _, err := os.Stat(TempDir() + "/program"); err != nil {
 		execCopy("process", "program")
 	}
-	all := append(append([]string{}, opts...), Rules("allow/exec+"+Fixture("exec")[0], "allow/exec+"+Fixture("tracestate")[0])...)
+	all := append(append(OnlyExecChdir(), opts...), Rules("allow/exec+"+Fixture("exec")[0], "allow/exec+"+Fixture("tracestate")[0])...)
 	exec = Syd(ctx, all, Fixture("exec", "each", TempDir()+"/program")...).Fact("1")
 	return exec, Syd(ctx, all, Fixture("tracestate", "chdir", directory)...).Fact("chdir")
 }
@@ -197,7 +200,7 @@ var _ = Describe("categories", func() {
 	Spec("CFG-03.4", "all are every one of paths: switched", func(ctx context.Context) {
 		moves(ctx, []string{"sandbox/all:off"}, ran, "ok")
 		moves(ctx, []string{"sandbox/all:off", "sandbox/exec:on"}, refused, "ok")
-		moves(ctx, []string{"sandbox/all:off", "sandbox/all:on"}, refused, refused)
+		moves(ctx, []string{"default/all:allow", "default/exec,chdir:deny", "sandbox/all:off", "sandbox/all:on"}, refused, refused)
 	})
 
 	Spec("CFG-03.5", "all are every one of paths: in rules", func(ctx context.Context) {
@@ -222,7 +225,7 @@ var _ = Describe("categories", func() {
 
 	Spec("CFG-03.8", "that are unknown, or of a later version, are refused", func(ctx context.Context) {
 		configMistakes(ctx, "sandbox/nonsense:on", "sandbox/:on", "sandbox/Exec:on", "sandbox/exec,:on", "sandbox/exec,,chdir:on", "sandbox/ exec:on",
-			"sandbox/read:on", "sandbox/exec,stat:on", "allow/write+/***", "default/net:deny", "deny/net/connect+any!80", "sandbox/lock:on", "ALLOW/exec+/***")
+			"default/net:deny", "deny/net/connect+any!80", "sandbox/lock:on", "ALLOW/exec+/***")
 	})
 })
 
@@ -233,9 +236,12 @@ var _ = Describe("an action in a file", func() {
 		program := execCopy("process", "program")
 		cmd := Fixture("exec", "watch", "execve", program, "exit", "3")
 		allowed := "allow/exec+" + Fixture("exec")[0]
-		Expect(Syd(ctx, []string{"-P", configFile("open.syd-3", "allow/exec+/***")}, cmd...).Lines()).To(Equal([]string{"child exit 3"}))
-		judge(Syd(ctx, []string{"-P", configFile("rule.syd-3", "allow/exec+/***", action+"/exec+"+program)}, cmd...))
-		judge(Syd(ctx, []string{"-P", configFile("default.syd-3", "default/exec:"+action, allowed)}, cmd...))
+		under := func(lines ...string) []string {
+			return append(OnlyExecChdir(), "-P", configFile("action.syd-3", lines...))
+		}
+		Expect(Syd(ctx, under("allow/exec+/***"), cmd...).Lines()).To(Equal([]string{"child exit 3"}))
+		judge(Syd(ctx, under("allow/exec+/***", action+"/exec+"+program), cmd...))
+		judge(Syd(ctx, under("default/exec:"+action, allowed), cmd...))
 	}
 	expects := func(status int, lines []string, records int) func(Result) {
 		return func(r Result) {

@@ -15,7 +15,7 @@ import (
 )
 
 var _ = Describe("a program that hides", func() {
-	decided := Rules("allow/exec,chdir+/***")
+	decided := OnlyExecChdir("allow/exec,chdir+/***")
 
 	Spec("HRD-13.1", "is told that it is not dumpable, and stays what it was", func(ctx context.Context) {
 		dumpable := Fixture("process", "dumpable", "0")
@@ -33,7 +33,7 @@ var _ = Describe("a program that hides", func() {
 		hidden := Fixture("process", append([]string{"hidden-exec"}, Fixture("process", "exit", "5")...)...)
 		result, _ := SameAsNative(ctx, decided, hidden...)
 		Expect(result).To(And(ExitWith(5), HaveFact("chdir", "ok")))
-		denied := Syd(ctx, Rules("allow/exec,chdir+/***", "deny/chdir+/"), hidden...)
+		denied := Syd(ctx, OnlyExecChdir("allow/exec,chdir+/***", "deny/chdir+/"), hidden...)
 		Expect(denied.Fact("chdir")).To(BeDenied("EACCES"))
 		Expect(denied).To(ExitWith(5))
 	})

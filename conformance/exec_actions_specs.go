@@ -22,7 +22,7 @@ var _ = Describe("the action of a rule", func() {
 		cmd := Fixture("exec", "watch", "execve", program, "exit", "3")
 		Expect(Syd(ctx, execOpen, cmd...).Lines()).To(Equal([]string{"child exit 3"}))
 		judge(Syd(ctx, execRules(action+"/exec+"+program), cmd...), program)
-		judge(Syd(ctx, Rules("default/exec:"+action, "allow/exec+"+Fixture("exec")[0]), cmd...), program)
+		judge(Syd(ctx, OnlyExecChdir("default/exec:"+action, "allow/exec+"+Fixture("exec")[0]), cmd...), program)
 	}
 	// recorded expects one record of the action.
 	recorded := func(r Result, action, program string) {

@@ -16,7 +16,7 @@ import (
 )
 
 // execOpen intercepts everything that the tracer decides on and allows it all.
-var execOpen = Rules("allow/exec,chdir+/***")
+var execOpen = OnlyExecChdir("allow/exec,chdir+/***")
 
 // execRules is execOpen with more configuration after it.
 func execRules(rules ...string) []string {
@@ -97,9 +97,9 @@ var _ = Describe("the exec rules", func() {
 
 	Spec("EVT-EXE-01.2", "deny everything where no rule and no default says otherwise", func(ctx context.Context) {
 		program := Fixture("process", "exit", "3")
-		Expect(Syd(ctx, Rules("default/exec:allow"), program...)).To(ExitWith(3))
+		Expect(Syd(ctx, OnlyExecChdir("default/exec:allow"), program...)).To(ExitWith(3))
 		Expect(Syd(ctx, nil, program...)).To(ExitWith(13))
-		result := Syd(ctx, Rules("allow/exec+"+Fixture("exec")[0]), Fixture("exec", "each", program[0])...)
+		result := Syd(ctx, OnlyExecChdir("allow/exec+"+Fixture("exec")[0]), Fixture("exec", "each", program[0])...)
 		Expect(result).To(HaveFact("1", "EACCES"))
 	}, Smoke)
 

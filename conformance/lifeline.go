@@ -18,7 +18,7 @@ import (
 )
 
 // launchEverything intercepts what this version can intercept, and allows it.
-var launchEverything = Rules("allow/exec,chdir+/***")
+var launchEverything = OnlyExecChdir("allow/exec,chdir+/***")
 
 // launchProfiles is under what a fact of a start has to hold.
 var launchProfiles = [][]string{Off, launchEverything}

@@ -97,7 +97,7 @@ func (p *logPipe) end() []map[string]any {
 }
 
 var _ = Describe("the log's descriptor", func() {
-	closedChdir := Rules("allow/exec+/***")
+	closedChdir := OnlyExecChdir("allow/exec+/***")
 	denied := func() []string { return Fixture("tracestate", "chdir", "/") }
 
 	Spec("LOG-02.1", "is stderr where nothing is said, and never stdout", func(ctx context.Context) {
@@ -201,7 +201,7 @@ var _ = Describe("the log's descriptor", func() {
 
 var _ = Describe("a reader of the log", func() {
 	storm := 4000
-	rules := Rules("allow/exec+/***")
+	rules := OnlyExecChdir("allow/exec+/***")
 
 	Spec("LOG-02.8", "that never reads holds up neither the program nor syd's end", func(ctx context.Context) {
 		for _, flags := range []int{0, syscall.O_NONBLOCK} {
@@ -275,7 +275,7 @@ var _ = Describe("a reader of the log", func() {
 	})
 
 	Spec("LOG-02.13", "finds whole lines in a file, however much was refused before the end", func(ctx context.Context) {
-		_, records := logged(ctx, Rules("allow/exec+/***", "panic/chdir+/proc"), append(logLoop(300, "/")[:2],
+		_, records := logged(ctx, OnlyExecChdir("allow/exec+/***", "panic/chdir+/proc"), append(logLoop(300, "/")[:2],
 			`i=0; while [ $i -lt 300 ]; do cd / 2>/dev/null; i=$((i+1)); done; cd /proc`))
 		written, told := logCount(records)
 		Expect(written + told).To(Equal(301))

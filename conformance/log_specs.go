@@ -72,7 +72,7 @@ func logDirectory(name string) string {
 }
 
 var _ = Describe("a record of the log", func() {
-	closedChdir := Rules("allow/exec+/***")
+	closedChdir := OnlyExecChdir("allow/exec+/***")
 
 	Spec("LOG-01.1", "tells who did what to what, as the program itself sees it", func(ctx context.Context) {
 		from, to := logDirectory("from"), logDirectory("to")

@@ -23,7 +23,7 @@ var logNames = []string{
 }
 
 var _ = Describe("what a program names itself", func() {
-	denyAll := Rules("allow/exec+/***")
+	denyAll := OnlyExecChdir("allow/exec+/***")
 
 	// pathsOf is the names of denied directories, as the log has them.
 	pathsOf := func(ctx context.Context, names []string) (paths []string) {

@@ -17,7 +17,7 @@ import (
 
 // allowAll intercepts all that can be decided on, and allows it.
 func allowAll(more ...string) []string {
-	return Rules(append([]string{"allow/exec,chdir+/***"}, more...)...)
+	return OnlyExecChdir(append([]string{"allow/exec,chdir+/***"}, more...)...)
 }
 
 // bothProfiles calls the function with the rules off, and with everything

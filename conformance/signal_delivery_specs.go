@@ -14,7 +14,7 @@ import (
 
 // signalProfiles are the two ends of what a build does to a tracee: trace only,
 // and every call that a rule can be about intercepted and allowed.
-var signalProfiles = [][]string{Off, Rules("allow/exec,chdir+/***")}
+var signalProfiles = [][]string{Off, OnlyExecChdir("allow/exec,chdir+/***")}
 
 // signalsAsNatively runs a command natively and in both profiles, expects the
 // same of all, and returns the native run.

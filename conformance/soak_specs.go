@@ -31,7 +31,7 @@ func soak(ctx context.Context, seconds int, processors string, opts ...string) {
 }
 
 // busy has records written all the time, and decisions taken.
-var busy = []string{"-m", "allow/exec,chdir+/***", "-m", "warn/chdir+/tmp"}
+var busy = OnlyExecChdir("allow/exec,chdir+/***", "warn/chdir+/tmp")
 
 var _ = Describe("the confined supervisor", func() {
 	Spec("CKE-05.1", "survives collections, timers, forks and threads on one processor, two and many", func(ctx context.Context) {

@@ -30,7 +30,9 @@ type monitor struct {
 	unused   func() // no filter user is left
 	done     chan struct{}
 
-	stopped atomic.Int32 // the signal that the eldest is stopped by; 0: it isn't
+	deaf    atomic.Bool   // the listener is about to be closed
+	left    atomic.Uint32 // 1: it isn't polled any more
+	stopped atomic.Int32  // the signal that the eldest is stopped by; 0: it isn't
 	ending  atomic.Bool
 
 	stopWanted bool // the supervisor was told to stop and the eldest hasn't yet
@@ -58,6 +60,16 @@ func (m *monitor) eldestStopped(s syscall.Signal) {
 
 func (m *monitor) eldestContinued() { m.stopped.Store(0) }
 
+// ignore has the monitor let go of the listener, and returns when it has: who
+// sleeps in poll(2) keeps what it polls open. Any thread but its own.
+func (m *monitor) ignore() {
+	m.deaf.Store(true)
+	kernel.Wake(m.wake)
+	for m.left.Load() == 0 {
+		kernel.FutexWait(&m.left, 0, 0)
+	}
+}
+
 // stop ends run and waits for it.
 func (m *monitor) stop() {
 	m.ending.Store(true)
@@ -68,6 +80,7 @@ func (m *monitor) stop() {
 
 func (m *monitor) run() {
 	defer close(m.done)
+	defer func() { m.left.Store(1); kernel.FutexWake(&m.left) }()
 	// This thread, which is the monitor's for good, takes the signals.
 	if err := signals.Unblock(monitored...); err != nil {
 		panic(fmt.Sprintf("rt_sigprocmask: %v", err))
@@ -84,10 +97,15 @@ func (m *monitor) run() {
 		if m.ending.Load() {
 			return
 		}
+		if m.deaf.Load() {
+			fds = fds[:2]
+			m.left.Store(1)
+			kernel.FutexWake(&m.left)
+		}
 		if ready[0].Readable {
 			m.handleSignals()
 		}
-		if len(ready) > 2 && ready[2].HungUp {
+		if len(fds) > 2 && len(ready) > 2 && ready[2].HungUp {
 			m.unused()
 			fds = fds[:2]
 		}

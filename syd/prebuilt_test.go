@@ -24,8 +24,8 @@ func TestPrebuiltSandboxes(t *testing.T) {
 			os.Remove(name)
 		}
 	}
-	for _, text := range []string{"sandbox/exec,chdir:off", "sandbox/exec,chdir:on", "sandbox/chdir:off"} {
-		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: text}}, nil)
+	for _, text := range []string{"sandbox/pid:on", "sandbox/exec,chdir:on", "sandbox/exec:on"} {
+		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: "sandbox/all:off"}, {Where: t.Name(), Text: text}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"syd/syd/confine"
 	"syd/syd/filter"
 	"syd/syd/kernel"
+	"syd/syd/kernel/capability"
 )
 
 // supervise runs f in a goroutine: the only way to start one. A panic in it
@@ -45,6 +46,34 @@ func (c *crew) as(r filter.Role) func(func()) {
 			}
 			f()
 		})
+	}
+}
+
+// receiver starts goroutines on threads that make calls for tracees. The first
+// confine themselves; those that one of them starts are confined as it is.
+func (c *crew) receiver(f func()) {
+	confined := false
+	select {
+	case <-c.ready:
+		confined = true
+	default:
+	}
+	err := capability.Work(func() {
+		defer Recover()
+		runtime.LockOSThread()
+		kernel.NameThread("syd_" + filter.Receiver.String())
+		if <-c.ready; c.off {
+			return
+		}
+		if !confined {
+			if err := c.plan.Thread(filter.Receiver); err != nil {
+				panic(err)
+			}
+		}
+		f()
+	})
+	if err != nil {
+		panic(err)
 	}
 }
 

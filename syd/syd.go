@@ -64,6 +64,7 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 			return exitOf(err), fmt.Errorf("log descriptor %d: %s", o.LogFD, spawn.Strerror(err.(syscall.Errno)))
 		}
 	}
+	p = p.Intercepting(func(c policy.Category) bool { return trace.Intercepts(p, c) })
 	plan, err := confine.New(confinement(p, o.LogFD))
 	if err != nil {
 		return exitOf(err), err
@@ -92,7 +93,7 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 func confinement(p *policy.Policy, logFD int) confine.Options {
 	s := p.Supervisor
 	o := confine.Options{LogFD: logFD, Speculation: s.AllowSpeculation, Unsealed: s.AllowNoMseal}
-	o.NoCookies, o.Kcapi = s.AllowNoCookie, s.AllowKcapi
+	o.NoCookies, o.Kcapi, o.Emulate = s.AllowNoCookie, s.AllowKcapi, trace.Emulates(p)
 	if s.AllowSetuid {
 		o.UIDs = transitions(s.Setuid)
 	}
@@ -178,6 +179,9 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		return exitOf(err), err
 	}
 	m.unused = tracer.Stop
+	if trace.Emulates(p) {
+		tracer.Serve(child.Listener, helpers.receiver, m.ignore)
+	}
 	helpers.as(filter.Monitor)(m.run)
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()

@@ -34,13 +34,13 @@ type workload struct {
 	signals []syscall.Signal // to syd, once the program has printed "signal me"
 }
 
-var everything = []string{"-m", "allow/exec,chdir+/***"}
+var everything = []string{"-m", "sandbox/all:off", "-m", "sandbox/exec,chdir:on", "-m", "allow/exec,chdir+/***"}
 
 var workloads = []workload{
 	{name: "forks", options: []string{"-p", "off"}, script: `i=0; while [ $i -lt 300 ]; do /bin/true & i=$((i+1)); done; wait; exit 3`},
 	{name: "collector", options: everything, env: []string{"GOGC=1", "SYD_LOG=debug"},
 		script: `i=0; while [ $i -lt 600 ]; do /bin/true; cd /tmp; cd /; i=$((i+1)); done`},
-	{name: "denials", options: []string{"-m", "allow/exec,chdir+/***", "-m", "deny/exec+/bin/id,/usr/bin/id", "-m", "deny/chdir+/var"},
+	{name: "denials", options: slices.Concat(everything, []string{"-m", "deny/exec+/bin/id,/usr/bin/id", "-m", "deny/chdir+/var"}),
 		script: `for i in 1 2 3 4 5; do id; (cd /var); cd /nowhere; /nowhere; ln -sf /tmp "$DIR/l"; cd "$DIR/l"; cd /proc/self/fd; cd /; done 2>/dev/null; true`},
 	{name: "aimed", options: []string{"-p", "off"}, script: `renice -n 0 -g 0; renice -n 0 -u root; ionice -c 2 -n 4 -u 54321; taskset -p $$; true`},
 	{name: "scripts", options: everything, script: `printf '#!/bin/sh\necho hi\n' > "$DIR/s"; chmod +x "$DIR/s"; for i in 1 2 3; do "$DIR/s"; /bin/../bin/true; done`},

@@ -40,6 +40,9 @@ var Table = []Capability{
 	{Name: "clone3", Linux: "5.3", Probe: call("clone3", unix.SYS_CLONE3)},
 	{Name: "waitid_pidfd", Linux: "5.4", Probe: waitidPidfd},
 	{Name: "openat2", Linux: "5.6", Probe: call("openat2", unix.SYS_OPENAT2)},
+	{Name: "faccessat2", Linux: "5.8", Probe: call("faccessat2", unix.SYS_FACCESSAT2, ^uintptr(0))},
+	{Name: "fchmodat2", Linux: "6.6", Probe: call("fchmodat2", unix.SYS_FCHMODAT2, ^uintptr(0))},
+	{Name: "xattrat", Linux: "6.13", Probe: call("removexattrat", unix.SYS_REMOVEXATTRAT, ^uintptr(0))},
 	{Name: "close_range", Linux: "5.9", Probe: call("close_range", unix.SYS_CLOSE_RANGE, 1, 0)},
 	{Name: "wait_killable_recv", Linux: "5.19", Probe: filterFlag("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1<<5|1<<3)},
 	{Name: "proc_fd_count", Linux: "6.2", Probe: procFDCount},
@@ -68,6 +71,8 @@ var Table = []Capability{
 	{Name: "trace_undumpable", Optional: "CAP_SYS_PTRACE", Probe: fixture("reach", "undumpable")},
 	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
 	{Name: "core_files", Optional: "a plain core_pattern and RLIMIT_CORE", Probe: coreFiles},
+	{Name: "user_xattrs", Optional: "user attributes of temporary files", Probe: userXattrs},
+	{Name: "file_handles", Optional: "handles of temporary files", Probe: fileHandles},
 	{Name: "bash", Optional: "bash", Probe: program("bash")},
 	{Name: "git", Optional: "git", Probe: program("git")},
 	{Name: "python3", Optional: "python3", Probe: program("python3")},
@@ -82,6 +87,31 @@ func call(name string, number uintptr, args ...uintptr) func() (bool, string) {
 		_, _, errno := unix.RawSyscall(number, a[0], a[1], a[2])
 		return errno != unix.ENOSYS, fmt.Sprintf("%s: %s", name, errnoText(errno))
 	}
+}
+
+// temporary tries something with a file of its own.
+func temporary(what string, try func(path string) error) (bool, string) {
+	file, err := os.CreateTemp("", "sydtest-")
+	if err != nil {
+		return false, err.Error()
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if err := try(file.Name()); err != nil {
+		return false, what + ": " + err.Error()
+	}
+	return true, what + ": ok"
+}
+
+func userXattrs() (bool, string) {
+	return temporary("setxattr", func(path string) error { return unix.Setxattr(path, "user.x", []byte("y"), 0) })
+}
+
+func fileHandles() (bool, string) {
+	return temporary("name_to_handle_at", func(path string) error {
+		_, _, err := unix.NameToHandleAt(unix.AT_FDCWD, path, 0)
+		return err
+	})
 }
 
 func errnoText(errno syscall.Errno) string {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,7 +80,14 @@ func Rules(rules ...string) []string {
 	for _, rule := range rules {
 		opts = append(opts, "-m", rule)
 	}
-	return opts
+	return slices.Clip(opts)
+}
+
+// OnlyExecChdir is Rules behind two commands that leave exec and chdir the only
+// categories of paths that are decided on: a program's libraries are then read
+// as ever, whatever the default of those categories is.
+func OnlyExecChdir(rules ...string) []string {
+	return Rules(append([]string{"sandbox/all:off", "sandbox/exec,chdir:on"}, rules...)...)
 }
 
 // TempDir is the running spec's own directory, which any user may write to. It

@@ -18,7 +18,7 @@ import (
 func TestNormalise(t *testing.T) {
 	for text, want := range map[string]string{
 		"child pid:17 of pid:4, pid:17 again": "child pid:#1 of pid:#2, pid:#1 again",
-		"tid:17 pid:17":                       "tid:#1 pid:#1",
+		"tid:17 pid:17 ino:8":                 "tid:#1 pid:#1 ino:#2",
 		"time:1.25 addr:0x7ffd12 addr:0x1":    "time:# addr:# addr:#",
 		"session 12 rapid:7":                  "session 12 rapid:7",
 	} {

@@ -9,9 +9,9 @@ import (
 
 // Normalise makes two runs' output comparable. Fixtures mark what may differ:
 //
-//	pid:123 tid:123   the same number becomes the same #N, counted as it first
-//	                  appears, so that who is who is still compared
-//	time:1.5 addr:0x7f  become time:# and addr:#
+//	pid:123 tid:123 ino:123  the same number becomes the same #N, counted as it
+//	                         first appears, so that who is who is still compared
+//	time:1.5 addr:0x7f       become time:# and addr:#
 //
 // Everything else is compared as it is.
 func Normalise(text string) string {
@@ -30,4 +30,4 @@ func Normalise(text string) string {
 	})
 }
 
-var volatile = regexp.MustCompile(`\b(pid|tid|time|addr):([0-9a-fx.-]+)`)
+var volatile = regexp.MustCompile(`\b(pid|tid|ino|time|addr):([0-9a-fx.-]+)`)

@@ -53,6 +53,9 @@ func New(o Options) (*Plan, error) {
 		PID: kernel.PID(), LogFD: o.LogFD, EventFD: event, DotDot: kernel.DotDot(),
 	}}
 	for _, r := range filter.Roles() {
+		if r == filter.Receiver && !o.Emulate {
+			continue
+		}
 		if p.programs[r], err = filter.Program(r, o.Options, p.inputs); err != nil {
 			return nil, err
 		}

@@ -28,6 +28,10 @@ var arches = []struct {
 // ABI that has it.
 func Numbers(name string, f func(arch uint32, number int)) {
 	for _, a := range arches {
+		if nr := newer[name]; nr != 0 {
+			f(a.audit, nr)
+			continue
+		}
 		if nr, err := seccomp.GetSyscallFromNameByArch(name, a.arch); err == nil && nr >= 0 {
 			f(a.audit, int(nr))
 		}
@@ -48,17 +52,21 @@ var (
 	supervisorKind = kind{fallback: seccomp.ActKillProcess, foreign: seccomp.ActKillProcess, tree: true}
 )
 
-// export writes a filter in one of libseccomp's formats.
-type export func(*seccomp.ScmpFilter, *os.File) error
+// format is one that libseccomp writes a filter in, and how rules that it can't
+// have are written before them.
+type format struct {
+	export  func(*seccomp.ScmpFilter, *os.File) error
+	prepend func(rules []Rule, text []byte) []byte
+}
 
 var (
-	exportBPF export = (*seccomp.ScmpFilter).ExportBPF
-	exportPFC export = (*seccomp.ScmpFilter).ExportPFC
+	exportBPF = format{(*seccomp.ScmpFilter).ExportBPF, prepend}
+	exportPFC = format{(*seccomp.ScmpFilter).ExportPFC, prependText}
 )
 
 // assemble hands rules to libseccomp and returns what it makes of them, with
 // placeholders for the inputs.
-func assemble(k kind, rules []Rule, format export) ([]byte, error) {
+func assemble(k kind, rules []Rule, format format) ([]byte, error) {
 	f, err := seccomp.NewFilter(k.fallback)
 	if err != nil {
 		return nil, fmt.Errorf("filter: %w", err)
@@ -77,12 +85,17 @@ func assemble(k kind, rules []Rule, format export) ([]byte, error) {
 			}
 		}
 	}
-	for _, r := range rules {
+	known, late := split(rules)
+	for _, r := range known {
 		if err := add(f, r); err != nil {
 			return nil, fmt.Errorf("filter: %s: %w", r.Syscall, err)
 		}
 	}
-	return through(f, format)
+	text, err := through(f, format)
+	if err != nil {
+		return nil, err
+	}
+	return format.prepend(late, text), nil
 }
 
 func add(f *seccomp.ScmpFilter, r Rule) error {
@@ -94,6 +107,8 @@ func add(f *seccomp.ScmpFilter, r Rule) error {
 	switch r.Effect {
 	case Trace:
 		action = seccomp.ActTrace
+	case Notify:
+		action = seccomp.ActNotify
 	case Errno:
 		action = seccomp.ActErrno.SetReturnCode(int16(r.Errno))
 	}
@@ -137,13 +152,13 @@ func (r Rule) all() []Condition {
 
 // through writes f to a file and reads that: the calls that write to memory need
 // libseccomp 2.6.
-func through(f *seccomp.ScmpFilter, format export) ([]byte, error) {
+func through(f *seccomp.ScmpFilter, format format) ([]byte, error) {
 	file, err := kernel.MemFD("filter")
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if err := format(f, file); err != nil {
+	if err := format.export(f, file); err != nil {
 		return nil, fmt.Errorf("filter: export: %w", err)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {

@@ -23,14 +23,21 @@ func prebuilt(r Role, o Options) []byte {
 	if !o.plain() {
 		return nil
 	}
-	program, err := files.ReadFile(prebuiltName(r))
+	program, err := files.ReadFile(prebuiltName(r, o))
 	if err != nil {
 		return nil // none for this architecture
 	}
 	return program
 }
 
-func prebuiltName(r Role) string { return "zz_" + r.String() + "_" + runtime.GOARCH + ".bpf" }
+// prebuiltName: the outer filter differs where receivers are.
+func prebuiltName(r Role, o Options) string {
+	name := r.String()
+	if r == Process && o.Emulate {
+		name += "_emulate"
+	}
+	return "zz_" + name + "_" + runtime.GOARCH + ".bpf"
+}
 
 // PrebuiltSandbox is the file that a prebuilt filter of these rules is in, if
 // there is one: it is named after what the rules say.

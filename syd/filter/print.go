@@ -115,6 +115,8 @@ func (r Rule) then() string {
 	switch r.Effect {
 	case Trace:
 		return "ask the tracer"
+	case Notify:
+		return "ask a receiver"
 	case Errno:
 		if r.Errno == 0 {
 			return "do nothing, return 0"

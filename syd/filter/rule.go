@@ -18,9 +18,10 @@ type Effect uint8
 
 // The effects in use. The zero value is invalid.
 const (
-	Allow Effect = iota + 1 // the call is made
-	Errno                   // the call fails with Rule.Errno
-	Trace                   // a seccomp-stop: the tracer decides
+	Allow  Effect = iota + 1 // the call is made
+	Errno                    // the call fails with Rule.Errno
+	Trace                    // a seccomp-stop: the tracer decides
+	Notify                   // it waits for an answer: a receiver makes the call
 )
 
 // Condition compares one argument register, all 64 bits of it: argument & Mask

@@ -19,6 +19,7 @@ const (
 	Monitor
 	Worker
 	Writer
+	Receiver // only where calls are made for tracees
 	numRoles
 )
 
@@ -32,6 +33,8 @@ var roles = [numRoles]struct {
 	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
 	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
+	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering,
+		receiving, becoming, changing, threads, confining, ending)},
 }
 
 func (r Role) String() string { return roles[r].name }
@@ -49,6 +52,8 @@ func Roles() []Role {
 type Options struct {
 	// NoCookies: guarded calls are allowed without cookies.
 	NoCookies bool
+	// Emulate: calls are made for tracees, by receivers.
+	Emulate bool
 	// Kcapi: the kernel's crypto interface (AF_ALG) may be used.
 	Kcapi bool
 	// UIDs and GIDs are transitions that the supervisor may make.
@@ -58,6 +63,7 @@ type Options struct {
 // Transition is a change of user or group ID from Source to Target.
 type Transition struct{ Source, Target uint32 }
 
+// plain: the filters were made beforehand, with and without Emulate.
 func (o Options) plain() bool {
 	return !o.NoCookies && !o.Kcapi && len(o.UIDs) == 0 && len(o.GIDs) == 0
 }
@@ -171,6 +177,52 @@ var (
 		{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had", Argued: true},
 		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words", Argued: true},
 	})
+	// receiving is how calls are taken and answered, and what making them takes that
+	// changes nothing.
+	receiving = slices.Concat(
+		guarded("ioctl", "a call that waits is taken, or answered, or asked about", 1,
+			0xc0502100 /* NOTIF_RECV */, 0xc0182101 /* SEND */, 0x40082102 /* ID_VALID */, 0x40182103 /* ADDFD */, 0x40082104 /* SET_FLAGS */),
+		[]Rule{
+			{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "access, for a tracee"},
+			{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "a directory, for a tracee"},
+			{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee whose descriptor is borrowed"},
+			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
+		},
+		argued("", plain("answers in a tracee's memory: all registers are in use", "process_vm_writev")),
+		argued("for a tracee", plain("", "lseek", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch", "umask",
+			"memfd_create", "kill", "dup3")),
+		argued("", []Rule{
+			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
+			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "the state can't be written to"},
+		}),
+	)
+	// becoming is how a receiver works as a tracee.
+	becoming = argued("a receiver works with a tracee's credentials, and a umask of its own", []Rule{
+		{Syscall: "unshare", Effect: Allow, Guarded: true, Conditions: equals(0, 0x200 /* CLONE_FS */)},
+		{Syscall: "setfsuid", Effect: Allow, Guarded: true},
+		{Syscall: "setfsgid", Effect: Allow, Guarded: true},
+		{Syscall: "setgroups", Effect: Allow, Guarded: true},
+		{Syscall: "capset", Effect: Allow, Guarded: true},
+		{Syscall: "capget", Effect: Allow},
+		{Syscall: "geteuid", Effect: Allow},
+		{Syscall: "getegid", Effect: Allow},
+		{Syscall: "getgroups", Effect: Allow},
+	})
+	// changing are calls that receivers make for tracees and that change files.
+	changing = argued("for a tracee", []Rule{
+		{Syscall: "mkdirat", Effect: Allow, Guarded: true},
+		{Syscall: "mknodat", Effect: Allow, Guarded: true},
+		{Syscall: "linkat", Effect: Allow, Guarded: true},
+		{Syscall: "symlinkat", Effect: Allow, Guarded: true},
+		{Syscall: "unlinkat", Effect: Allow, Guarded: true},
+		{Syscall: "renameat2", Effect: Allow, Guarded: true},
+		{Syscall: "fchmodat", Effect: Allow, Guarded: true},
+		{Syscall: "fchownat", Effect: Allow, Guarded: true},
+		{Syscall: "utimensat", Effect: Allow, Guarded: true},
+		{Syscall: "truncate", Effect: Allow, Guarded: true},
+		{Syscall: "setxattr", Effect: Allow, Guarded: true},
+		{Syscall: "removexattr", Effect: Allow, Guarded: true},
+	})
 	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
 	monitoring = []Rule{
 		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
@@ -193,6 +245,15 @@ func argued(why string, rows []Rule) []Rule {
 		}
 	}
 	return rows
+}
+
+// guarded are rows for values of a register, with cookies.
+func guarded(name, why string, arg uint, values ...uint64) []Rule {
+	rules := each(name, arg, why, values...)
+	for i := range rules {
+		rules[i].Guarded = true
+	}
+	return rules
 }
 
 // ByRuntime says whether the language runtime makes a call, and so may make it
@@ -222,8 +283,10 @@ func each(name string, arg uint, why string, values ...uint64) []Rule {
 func Rules(r Role, o Options) []Rule {
 	all := roles[r].rules
 	if r == Process {
-		for other := range numRoles - 1 {
-			all = slices.Concat(all, roles[other+1].rules)
+		for other := Process + 1; other < numRoles; other++ {
+			if other != Receiver || o.Emulate {
+				all = slices.Concat(all, roles[other].rules)
+			}
 		}
 	}
 	if r == Process || r == Tracer {

@@ -19,7 +19,7 @@ import (
 // way to make it.
 type Guard uint8
 
-// The guarded calls. Those of the second group are made by nobody yet.
+// The guarded calls. Those of the last group are made by nobody yet.
 const (
 	GuardWrite Guard = iota
 	GuardOpenat2
@@ -29,13 +29,32 @@ const (
 	GuardSeccomp
 	GuardSigaction
 
-	GuardCloseRange
+	// Those of threads that work for tracees.
 	GuardIoctl
-	GuardExecveat
 	GuardFaccessat2
 	GuardGetdents64
 	GuardPidfdGetfd
 	GuardPidfdOpen
+	GuardUnshare
+	GuardSetfsuid
+	GuardSetfsgid
+	GuardSetgroups
+	GuardCapset
+	GuardMkdirat
+	GuardMknodat
+	GuardLinkat
+	GuardSymlinkat
+	GuardUnlinkat
+	GuardRenameat2
+	GuardFchmodat
+	GuardFchownat
+	GuardUtimensat
+	GuardTruncate
+	GuardSetxattr
+	GuardRemovexattr
+
+	GuardCloseRange
+	GuardExecveat
 	GuardSocket
 	GuardBind
 	GuardAccept4
@@ -65,6 +84,23 @@ var guards = [numGuards]struct {
 	GuardGetdents64:      {"getdents64", 3},
 	GuardPidfdGetfd:      {"pidfd_getfd", 3},
 	GuardPidfdOpen:       {"pidfd_open", 2},
+	GuardUnshare:         {"unshare", 1},
+	GuardSetfsuid:        {"setfsuid", 1},
+	GuardSetfsgid:        {"setfsgid", 1},
+	GuardSetgroups:       {"setgroups", 2},
+	GuardCapset:          {"capset", 2},
+	GuardMkdirat:         {"mkdirat", 3},
+	GuardMknodat:         {"mknodat", 4},
+	GuardLinkat:          {"linkat", 5},
+	GuardSymlinkat:       {"symlinkat", 3},
+	GuardUnlinkat:        {"unlinkat", 3},
+	GuardRenameat2:       {"renameat2", 5},
+	GuardFchmodat:        {"fchmodat", 3},
+	GuardFchownat:        {"fchownat", 5},
+	GuardUtimensat:       {"utimensat", 4},
+	GuardTruncate:        {"truncate", 2},
+	GuardSetxattr:        {"setxattr", 5},
+	GuardRemovexattr:     {"removexattr", 2},
 	GuardSocket:          {"socket", 3},
 	GuardBind:            {"bind", 3},
 	GuardAccept4:         {"accept4", 4},

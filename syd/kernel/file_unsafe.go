@@ -25,6 +25,14 @@ const (
 	AtExecveCheck     = 0x10000 // Linux 6.14
 )
 
+// Flags of open(2) whose values differ by architecture, and of openat2(2).
+const (
+	ODirectory    = unix.O_DIRECTORY
+	ONofollow     = unix.O_NOFOLLOW
+	ResolveKnown  = 0x3f // NO_XDEV to CACHED (uapi linux/openat2.h)
+	ResolveScoped = unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT
+)
+
 // PollEvents says which of fds, in order, is ready: readable, or hung up.
 type PollEvents struct{ Readable, HungUp bool }
 
@@ -75,9 +83,15 @@ func Close(fd int) {
 // openat2 opens path as openat2(2) does (Linux 5.6); the caller owns the
 // descriptor. It may sleep.
 func openat2(dir int, path string, how unix.OpenHow) (int, error) {
-	name, err := unix.BytePtrFromString(path)
-	if err != nil {
-		return -1, err
+	var short [256]byte
+	name := &short[0]
+	if len(path) >= len(short) || strings.IndexByte(path, 0) >= 0 {
+		var err error
+		if name, err = unix.BytePtrFromString(path); err != nil {
+			return -1, err
+		}
+	} else {
+		copy(short[:], path)
 	}
 	fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(name)),
 		uintptr(unsafe.Pointer(&how)), unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
@@ -177,18 +191,22 @@ func MayExecute(path string) error {
 // max bytes with the NUL. EFAULT: not mapped; ENAMETOOLONG: no NUL in max.
 // Reads never cross into a page that the string doesn't reach.
 func ReadString(tid int, addr uint64, max int) (string, error) {
+	var first [256]byte // most paths are short
+	return ReadStringInto(first[:], tid, addr, max)
+}
+
+// ReadStringInto is ReadString with the caller's buffer for what is read first.
+func ReadStringInto(first []byte, tid int, addr uint64, max int) (string, error) {
 	const page = 4096
-	buf := make([]byte, 0, 256)
+	var buf []byte
 	for len(buf) < max {
 		at := addr + uint64(len(buf))
-		n := min(page-int(at%page), max-len(buf), max)
-		if len(buf) == 0 {
-			n = min(n, 256) // most paths are short
+		n := min(page-int(at%page), max-len(buf))
+		chunk := first[:min(n, len(first))]
+		if len(buf) > 0 {
+			chunk = make([]byte, n)
 		}
-		chunk := make([]byte, n)
-		local := []unix.Iovec{{Base: &chunk[0]}}
-		local[0].SetLen(n)
-		got, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: n}}, 0)
+		got, err := readSome(tid, at, chunk)
 		if err != nil {
 			return "", err
 		}
@@ -203,6 +221,19 @@ func ReadString(tid int, addr uint64, max int) (string, error) {
 	return "", unix.ENAMETOOLONG
 }
 
+// readSome reads what there is at addr, without a page that can't be had.
+func readSome(tid int, addr uint64, buf []byte) (int, error) {
+	local := unix.Iovec{Base: &buf[0]}
+	local.SetLen(len(buf))
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(buf)}
+	n, _, errno := syscall.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1,
+		uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
 // Status holds the fields of /proc/PID/status (proc_pid_status(5)) in use.
 type Status struct {
 	TGID, TracerPID int
@@ -211,6 +242,16 @@ type Status struct {
 	Blocked, Ignored    uint64 // SigBlk, SigIgn
 	Caught              uint64 // SigCgt
 	UID, RealUID        int    // effective, real
+	RealGID             int
+	FSUID, FSGID        int // what files are judged by
+	Groups              []int
+	Effective           uint64 // CapEff
+	Permitted           uint64 // CapPrm
+	Umask               int
+	Pending             uint64 // SigPnd and ShdPnd
+	// Contained: it is in a user namespace below ours. Filled in by Credentials
+	// of a task only.
+	Contained bool
 }
 
 // ReadStatus reads /proc/tid/status.
@@ -232,10 +273,31 @@ func ReadStatus(tid int) (Status, error) {
 		case "TracerPid":
 			s.TracerPID, _ = strconv.Atoi(value)
 		case "Uid":
-			if ids := strings.Fields(value); len(ids) > 1 {
+			if ids := strings.Fields(value); len(ids) == 4 {
 				s.RealUID, _ = strconv.Atoi(ids[0])
 				s.UID, _ = strconv.Atoi(ids[1])
+				s.FSUID, _ = strconv.Atoi(ids[3])
 			}
+		case "Gid":
+			if ids := strings.Fields(value); len(ids) == 4 {
+				s.RealGID, _ = strconv.Atoi(ids[0])
+				s.FSGID, _ = strconv.Atoi(ids[3])
+			}
+		case "Groups":
+			for id := range strings.FieldsSeq(value) {
+				group, _ := strconv.Atoi(id)
+				s.Groups = append(s.Groups, group)
+			}
+		case "Umask":
+			mask, _ := strconv.ParseUint(value, 8, 16)
+			s.Umask = int(mask)
+		case "CapEff":
+			s.Effective, _ = strconv.ParseUint(value, 16, 64)
+		case "CapPrm":
+			s.Permitted, _ = strconv.ParseUint(value, 16, 64)
+		case "SigPnd", "ShdPnd":
+			pending, _ := strconv.ParseUint(value, 16, 64)
+			s.Pending |= pending
 		case "SigBlk":
 			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

@@ -151,3 +151,7 @@ func Kill(tid int, signal syscall.Signal) error {
 	}
 	return result(syscall.RawSyscall(unix.SYS_KILL, uintptr(tid), uintptr(signal), 0))
 }
+
+// Interrupt stops tid, which is not stopped, as soon as it can: in an EventStop
+// with SIGTRAP (PTRACE_INTERRUPT, Linux 3.4).
+func Interrupt(tid int) error { return ptrace(unix.PTRACE_INTERRUPT, tid, 0, 0) }

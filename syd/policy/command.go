@@ -23,11 +23,13 @@ func (d *draft) apply(s statement) *mistake {
 	case s.op == 0 || s.op == ' ':
 		return &mistake{s.keyAt, anyCommand}
 	case s.op == '?':
-		return &mistake{s.at, "a command that changes something: a query can be asked of a running sandbox only, which comes with a later version"}
+		return &mistake{s.at, "a command that changes something: a query can be asked of a running sandbox only"}
 	case s.op == '!':
 		return &mistake{s.keyAt, knownKey}
 	case isAction && tail != "":
 		return d.rule(Action(action), s)
+	case s.key == "mask" || s.key == "append":
+		return d.rule(Allow, s)
 	case list != nil && s.op != ':':
 		if expected := transit(list, s.op, s.arg); expected != "" {
 			return &mistake{s.at, expected}
@@ -36,12 +38,7 @@ func (d *draft) apply(s statement) *mistake {
 	case s.op != ':':
 		return &mistake{s.keyAt, "an action (allow, deny ...), a slash and a category before `" + string(s.op) + "`"}
 	case head == "sandbox" || head == "default":
-		return d.each(s, func(c Category) string {
-			if head == "sandbox" {
-				return setBool(&d.p.enabled[c], s.arg)
-			}
-			return setAction(&d.p.defaults[c], s.arg)
-		})
+		return d.each(s, head)
 	}
 	at := slices.IndexFunc(settings, func(set setting) bool { return set.key == s.key })
 	if at < 0 {
@@ -53,7 +50,7 @@ func (d *draft) apply(s statement) *mistake {
 	return nil
 }
 
-// rule edits the rules of an action.
+// rule edits the list of rules.
 func (d *draft) rule(a Action, s statement) *mistake {
 	if s.op == ':' {
 		return &mistake{s.at - 1, "`+`, `-` or `^` and a pattern"}
@@ -62,45 +59,80 @@ func (d *draft) rule(a Action, s statement) *mistake {
 	if wrong != nil {
 		return &mistake{s.at + wrong.at, wrong.expected}
 	}
-	return d.each(s, func(c Category) string {
-		d.rules[c].edit(s.op, Rule{a, pattern})
-		return ""
-	})
-}
-
-// each carries a command out for every category that its key names. What do
-// expects instead is a matter of the command's argument.
-func (d *draft) each(s statement, do func(Category) string) *mistake {
-	head, names, _ := strings.Cut(s.key, "/")
-	at := s.keyAt + len(head) + 1
-	for name := range strings.SplitSeq(names, ",") {
-		chosen, expected := categories(name, head != "sandbox" && head != "default")
-		if expected != "" {
-			return &mistake{min(at, s.keyAt+len(s.key)), expected}
+	sets, wrong := chosen(s, true)
+	if wrong != nil {
+		return wrong
+	}
+	// Each name counts: a rule that is named twice is two.
+	var sum categories
+	for _, set := range sets {
+		if s.op != '+' {
+			d.remove(set, a, pattern.text, s.op == '^')
+			continue
 		}
-		for _, c := range chosen {
-			if expected := do(c); expected != "" {
-				return &mistake{s.at, expected}
-			}
+		if again := sum & set; again != 0 {
+			d.add(rule{again, a, pattern})
 		}
-		at += len(name) + 1
+		sum |= set
+	}
+	if sum != 0 {
+		d.add(rule{sum, a, pattern})
 	}
 	return nil
 }
 
-// categories are those that name means; only some have paths.
-func categories(name string, paths bool) (chosen []Category, expected string) {
-	if group, ok := groups[name]; ok {
-		return group, ""
+// each switches categories, or sets their defaults.
+func (d *draft) each(s statement, head string) *mistake {
+	sets, wrong := chosen(s, false)
+	if wrong != nil {
+		return wrong
 	}
-	c, ok := lookup(categoryNames[:], name)
-	switch {
-	case !ok:
-		return nil, "a category of this version: " + strings.Join(categoryNames[1:], ", ") + ", all"
-	case paths && Category(c) == PID:
-		return nil, "a category of paths"
+	var on bool
+	var a Action
+	expected := ""
+	if head == "sandbox" {
+		expected = setBool(&on, s.arg)
+	} else {
+		expected = setAction(&a, s.arg)
 	}
-	return []Category{Category(c)}, ""
+	if expected != "" {
+		return &mistake{s.at, expected}
+	}
+	for _, set := range sets {
+		for c := range set.each {
+			if head == "sandbox" {
+				d.p.enabled.put(c, on)
+			} else {
+				d.p.defaults[c] = a
+			}
+		}
+	}
+	return nil
+}
+
+// chosen are the categories that a key names, in order. Only some have paths.
+func chosen(s statement, ofPaths bool) ([]categories, *mistake) {
+	switch s.key {
+	case "mask":
+		return []categories{1 << maskList}, nil
+	case "append":
+		return []categories{1 << appendList}, nil
+	}
+	var sets []categories
+	head, list, _ := strings.Cut(s.key, "/")
+	at := s.keyAt + len(head) + 1
+	for name := range strings.SplitSeq(list, ",") {
+		set, ok := named(name)
+		switch at := min(at, s.keyAt+len(s.key)); {
+		case !ok:
+			return nil, &mistake{at, "a category of this version: " + strings.Join(categoryNames[1:NumCategories], ", ") + ", all"}
+		case ofPaths && set&paths == 0:
+			return nil, &mistake{at, "a category of paths"}
+		}
+		sets = append(sets, set)
+		at += len(name) + 1
+	}
+	return sets, nil
 }
 
 func lookup(names []string, name string) (int, bool) {

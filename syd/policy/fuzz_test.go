@@ -191,7 +191,8 @@ func FuzzParse(f *testing.F) {
 		"allow/exec+/\xff", "allow/exec+/[", "allow/exec+/{", `allow/exec+/\`, "allow/exec+/[]", "allow/exec+/[!",
 		"include x.syd-3", "include_profile off\nreset\ninclude_profile quiet", "# x\n\n \t\n  pid/max:1", "allow/all+/a\\ ", "allow/all+/a ",
 		"allow/all+/a #", "allow/exec,all+/a\nallow/all^/a", "setuid+0:1\nsetuid+2:3\nsetuid-0:1", "pid/max?", "cmd/exec!x", "\ufeffreset",
-		"warn/exec+/a\nallow/exec-/a", "exit/exec+/[a-\U0010ffff]",
+		"warn/exec+/a\nallow/exec-/a", "mask+/a\nappend+/b\nmask-/a\nlock:drop", "allow/all+/a\nallow/read-/a",
+		"config/expand:1\nallow/all+$HOME/*\nmask+/${ODD}\ninclude $X\npid/max:$N\n", "config/expand:1\nallow/all+/\\$HOME\\\\$ODD", "include_profile user", "exit/exec+/[a-\U0010ffff]",
 	} {
 		f.Add(text, "/usr/bin/id")
 	}
@@ -205,7 +206,7 @@ func FuzzParse(f *testing.F) {
 
 // decides has the policy of text's lines, if it is one, decide on everything.
 func decides(t *testing.T, text, path string) {
-	p, err := Parse([]Command{{"-P", "x.syd-3", File}}, only(text))
+	p, err := ParseIn([]Command{{"-P", "x.syd-3", File}}, Sources{only(text), testSources.Getenv})
 	if err != nil {
 		for _, e := range err.(Errors) {
 			if strings.ContainsAny(e.Error(), "\n\r\x00\x1b") || len(e.Error()) > 2000 {
@@ -216,7 +217,7 @@ func decides(t *testing.T, text, path string) {
 	}
 	reprint(t, p, path)
 	for _, q := range []*Policy{p, p.Observing()} {
-		for c := Exec; c < numCategories; c++ {
+		for c := range everything.each {
 			for _, unnamed := range []bool{false, true} {
 				action := q.Decide(Request{Category: c, Path: path, Unnamed: unnamed})
 				if action < Allow || action >= numActions {
@@ -225,7 +226,7 @@ func decides(t *testing.T, text, path string) {
 				if q.observing && !action.Allows() {
 					t.Errorf("%v: observing, and %v", c, action)
 				}
-				if !q.observing && unnamed && q.enabled[c] && action.Allows() {
+				if !q.observing && unnamed && q.enabled.has(c) && action.Allows() {
 					t.Errorf("%v: an unnamed file: %v", c, action)
 				}
 			}
@@ -250,14 +251,17 @@ func reprint(t *testing.T, p *Policy, path string) {
 		t.Errorf("printed:\n%s\nand again:\n%s", p.Text(), again.Text())
 	}
 	flat := func(p Policy) string {
-		p.rules = [numCategories][]Rule{}
+		p.rules = nil
 		return fmt.Sprintf("%+v", p)
 	}
 	if flat(*again) != flat(*p) {
 		t.Errorf("was %s, is %s", flat(*p), flat(*again))
 	}
-	for c := Exec; c < numCategories; c++ {
-		if r := (Request{Category: c, Path: path}); p.Decide(r) != again.Decide(r) || len(p.rules[c]) != len(again.rules[c]) {
+	if len(p.rules.list) != len(again.rules.list) {
+		t.Errorf("%d rules were %d", len(again.rules.list), len(p.rules.list))
+	}
+	for c := range everything.each {
+		if r := (Request{Category: c, Path: path}); p.Decide(r) != again.Decide(r) {
 			t.Errorf("%v of %q: was %v, is %v", c, path, p.Decide(r), again.Decide(r))
 		}
 	}

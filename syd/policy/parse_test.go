@@ -30,13 +30,15 @@ func (f files) load(first string) (*Policy, error) {
 // What is wrong with one command, and the column that says so.
 func TestMistakes(t *testing.T) {
 	const (
-		number    = "a whole number from 0 to 2147483647"
-		category  = "a category of this version: exec, chdir, pid, all"
+		number   = "a whole number from 0 to 2147483647"
+		category = "a category of this version: walk, list, stat, read, write, exec, ioctl, create, delete, rename, symlink, truncate, chdir, " +
+			"readdir, mkdir, rmdir, chown, chgrp, chmod, chattr, chroot, utime, mkbdev, mkcdev, mkfifo, mktemp, pid, all"
 		action    = "an action: allow, warn, filter, deny, panic, stop, abort, kill, exit"
 		boolean   = "on or off"
 		operation = "`+`, `-` or `^` and a pattern"
 		listKey   = "an action (allow, deny ...), a slash and a category before "
-		query     = "a command that changes something: a query can be asked of a running sandbox only, which comes with a later version"
+		lock      = "a state of the lock: off, exec, ipc, drop, read, on"
+		query     = "a command that changes something: a query can be asked of a running sandbox only"
 	)
 	for _, row := range []struct {
 		text     string
@@ -49,7 +51,14 @@ func TestMistakes(t *testing.T) {
 		{"reset:on", 1, knownKey},
 		{"pid/max 1", 1, anyCommand},
 		{":", 1, knownKey},
-		{"lock:on", 1, knownKey},
+		{"lock:", 6, lock},
+		{"lock:unset", 6, lock},
+		{"lock:ON", 6, lock},
+		{"lock+on", 1, listKey + "`+`"},
+		{"mask:/a", 5, operation},
+		{"mask/read+/a", 1, listKey + "`+`"},
+		{"mask", 1, anyCommand},
+		{"append+a", 8, "an absolute path pattern"},
 		{"sandbox/exec?", 14, query},
 		{"cmd/exec!/bin/sh", 1, knownKey},
 		{"allow:exec", 1, knownKey},
@@ -67,8 +76,8 @@ func TestMistakes(t *testing.T) {
 		{"trace/exit_wait_all:yes", 21, boolean},
 		{"trace/allow_unsafe_env:ON", 24, boolean},
 		{"sandbox/exec:", 14, boolean},
-		{"sandbox/read:on", 9, category},
-		{"sandbox/exec,read:on", 14, category},
+		{"sandbox/net:on", 9, category},
+		{"sandbox/exec,net:on", 14, category},
 		{"sandbox/:on", 9, category},
 		{"sandbox:on", 8, category},
 		{"sandbox/exec,,chdir:on", 14, category},
@@ -76,7 +85,7 @@ func TestMistakes(t *testing.T) {
 		{"default/exec:", 14, action},
 		{"default/exec:permit", 14, action},
 		{"allow/exec:/bin/sh", 11, operation},
-		{"allow/read+/***", 7, category},
+		{"allow/net+/***", 7, category},
 		{"allow/exec,+/***", 12, category},
 		{"allow/exec ,chdir+/***", 1, anyCommand},
 		{"allow/pid+/***", 7, "a category of paths"},
@@ -108,8 +117,9 @@ func TestMistakes(t *testing.T) {
 		{"allow+/***", 1, listKey + "`+`"},
 		{"sandbox/exec-on", 1, listKey + "`-`"},
 		{"pid/max^1", 1, listKey + "`^`"},
-		{"allow/exec+/" + nested(2000), 12, "a shorter path pattern"},
+		{"allow/exec+/" + nested(2000), 12 + 1 + 4*maxBraces + 1, "fewer braces inside each other"},
 		{"allow/exec+/" + strings.Repeat("a", maxLine), maxLine + 1, "the end of a command, which has at most 16384 bytes"},
+		{"allow/exec+/" + strings.Repeat("a", maxPattern), 12, "a shorter path pattern"},
 		{"setuid+1", 8, idPair},
 		{"setuid^1:2", 8, "SRC, a numeric ID"},
 	} {
@@ -202,7 +212,7 @@ func TestIncludes(t *testing.T) {
 		"no name":     {files{"a.syd-3": "include"}, `a.syd-3:1:1: "include": expected ` + anyCommand},
 		"other names": {files{"a.syd-3": "include b.conf"}, `a.syd-3:1:9: "b.conf": expected a name that ends in .syd-3`},
 		"missing":     {files{"a.syd-3": "include é/b.syd-3"}, `a.syd-3:1:9: "é/b.syd-3": no such file or directory`},
-		"no profile":  {files{"a.syd-3": "include_profile x"}, `a.syd-3:1:17: "x": unknown profile: expected lib, off, quiet`},
+		"no profile":  {files{"a.syd-3": "include_profile x"}, `a.syd-3:1:17: "x": unknown profile: expected container, lib, linux, nomem, nopie, off, quiet, readonly, trace, tty, user`},
 	} {
 		if _, err := row.files.load("a.syd-3"); err == nil || err.Error() != row.want {
 			t.Errorf("%s: got %v, want %s", name, err, row.want)
@@ -210,7 +220,7 @@ func TestIncludes(t *testing.T) {
 	}
 	// The same file twice is no cycle, and a cycle is one under any name.
 	twice := files{"a.syd-3": "include b.syd-3\ninclude b.syd-3", "b.syd-3": "allow/exec+/a"}
-	if p, err := twice.load("a.syd-3"); err != nil || len(p.rules[Exec]) != 2 {
+	if p, err := twice.load("a.syd-3"); err != nil || len(p.rules.list) != 2 {
 		t.Errorf("got %v", err)
 	}
 	_, err = Parse([]Command{{"-P", "a.syd-3", File}}, func(name string) (Source, error) {
@@ -256,19 +266,25 @@ func TestReset(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	const want = `sandbox/exec:on
-sandbox/chdir:off
-sandbox/pid:on
-default/exec:warn
-default/chdir:deny
-default/pid:stop
+	want := ""
+	for c := range everything.each {
+		want += fmt.Sprintf("sandbox/%v:%s\n", c, boolText(c != Chdir && c != Mktemp))
+	}
+	for c := range everything.each {
+		want += fmt.Sprintf("default/%v:%s\n", c, map[Category]string{Exec: "warn", PID: "stop", Mkbdev: "filter"}[c])
+	}
+	want = strings.ReplaceAll(want, ":\n", ":deny\n") + `deny/exec+/{b,c}/***
 allow/exec+/a\ 
-deny/exec+/{b,c}/***
-allow/chdir+/***
+mask+/etc/shadow
+allow/walk,stat,chdir+/***
+append+/var/log/*
+allow/all+/tmp/***
+lock:exec
 pid/max:7
 segvguard/expiry:1
 segvguard/suspension:2
 segvguard/maxcrashes:3
+config/expand:4
 trace/exit_wait_all:on
 trace/allow_unsafe_env:on
 trace/allow_unsafe_exec_speculative:on
@@ -300,8 +316,8 @@ func TestWorstConfigurations(t *testing.T) {
 		}
 		return b.String()
 	}
-	long := "allow/exec+/" + strings.Repeat("?", maxLine-12) + "\n"
-	choices := "allow/exec+/" + strings.Repeat("{a,b}", (maxLine-12)/5) + "\n"
+	long := "allow/exec+/" + strings.Repeat("?", maxPattern-1) + "\n"
+	choices := "allow/exec+/" + strings.Repeat("{a,b}", maxPattern/5-1) + "\n"
 	for name, text := range map[string]string{
 		"wildcards":    fill(func(int) string { return long }),
 		"alternatives": fill(func(int) string { return choices }),

@@ -5,6 +5,7 @@ package policy
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,15 +19,20 @@ type Pattern struct {
 	text    string
 	literal string // exact path, or the tree's top
 	tree    bool
-	glob    *regexp.Regexp // nil: literal decides
+	// Else it is a glob: head begins and tail ends whatever matches.
+	isGlob     bool
+	head, tail string
+	source     string // in the syntax of package regexp
+	once       sync.Once
+	glob       *regexp.Regexp // compiled when it is asked for the first time
 }
 
-func (p Pattern) String() string { return p.text }
+func (p *Pattern) String() string { return p.text }
 
 // Match says whether the absolute path fits.
-func (p Pattern) Match(path string) bool {
-	if p.glob != nil {
-		return p.glob.MatchString(path)
+func (p *Pattern) Match(path string) bool {
+	if p.isGlob {
+		return strings.HasPrefix(path, p.head) && strings.HasSuffix(path, p.tail) && p.compiled().MatchString(path)
 	}
 	if p.tree {
 		below, ok := strings.CutPrefix(path, p.literal)
@@ -35,31 +41,49 @@ func (p Pattern) Match(path string) bool {
 	return path == p.literal
 }
 
+// compiled is the glob. What translation accepts package regexp takes: it would
+// refuse groups that are nested deeper than maxBraces.
+func (p *Pattern) compiled() *regexp.Regexp {
+	p.once.Do(func() { p.glob = regexp.MustCompile(p.source) })
+	return p.glob
+}
+
+// all: no path that it doesn't match.
+func (p *Pattern) all() bool { return p.text == "/***" || p.text == "/**" }
+
 const treeSuffix = "/***"
 
+// maxPattern leaves room in a line for the names of all categories, so that
+// every rule can be printed. maxBraces bounds braces inside each other.
+const (
+	maxPattern = maxLine - 256
+	maxBraces  = 250
+)
+
 // compilePattern compiles text, which is UTF-8.
-func compilePattern(text string) (Pattern, *mistake) {
-	if !strings.HasPrefix(text, "/") {
-		return Pattern{}, &mistake{0, "an absolute path pattern"}
+func compilePattern(text string) (*Pattern, *mistake) {
+	switch {
+	case !strings.HasPrefix(text, "/"):
+		return nil, &mistake{0, "an absolute path pattern"}
+	case len(text) > maxPattern:
+		return nil, &mistake{0, "a shorter path pattern"}
 	}
-	p := Pattern{text: text}
+	p := &Pattern{text: text}
 	body, tree := strings.CutSuffix(text, treeSuffix)
-	if !strings.ContainsAny(body, `*?[{\`) {
-		p.literal, p.tree = body, tree
-		return p, nil
-	}
 	t := translation{rest: body}
 	if expected := t.run(); expected != "" {
-		return Pattern{}, &mistake{len(body) - len(t.rest), expected}
+		return nil, &mistake{len(body) - len(t.rest), expected}
 	}
+	if !t.wild {
+		p.literal, p.tree = t.tail.String(), tree
+		return p, nil
+	}
+	p.isGlob, p.head, p.tail = true, t.head, t.tail.String()
 	if tree {
 		t.out.WriteString("(?:/.*)?")
+		p.tail = ""
 	}
-	glob, err := regexp.Compile("^(?s:" + t.out.String() + ")$")
-	if err != nil {
-		return Pattern{}, &mistake{0, "a shorter path pattern"}
-	}
-	p.glob = glob
+	p.source = "^(?s:" + t.out.String() + ")$"
 	return p, nil
 }
 
@@ -89,6 +113,33 @@ type translation struct {
 	rest  string
 	out   strings.Builder
 	depth int
+	// head is what stands before the first wildcard, once there was one; tail is
+	// what stands behind the last.
+	wild bool
+	head string
+	tail strings.Builder
+}
+
+// wildcard ends a run of characters that stand for themselves.
+func (t *translation) wildcard(out string) {
+	if !t.wild {
+		t.wild, t.head = true, t.tail.String()
+	}
+	t.tail.Reset()
+	t.out.WriteString(out)
+}
+
+// plain is a character that stands for itself. U+FFFD does not: package regexp
+// takes every byte that is no UTF-8 for one.
+func (t *translation) plain(c rune) {
+	switch {
+	case c == utf8.RuneError:
+		t.wildcard(string(c))
+		return
+	case t.depth == 0:
+		t.tail.WriteRune(c)
+	}
+	t.out.WriteString(regexp.QuoteMeta(string(c)))
 }
 
 // run translates all of it. Else rest is where it says what was expected.
@@ -99,32 +150,33 @@ func (t *translation) run() (expected string) {
 		switch {
 		case c == '*' && strings.HasPrefix(t.rest, "*"):
 			t.rest = strings.TrimLeft(t.rest, "*")
-			t.out.WriteString(".*")
+			t.wildcard(".*")
 		case c == '*':
-			t.out.WriteString("[^/]*")
+			t.wildcard("[^/]*")
 		case c == '?':
-			t.out.WriteString("[^/]")
+			t.wildcard("[^/]")
 		case c == '[':
 			if expected := t.class(); expected != "" {
 				return expected
 			}
+		case c == '{' && t.depth == maxBraces:
+			return "fewer braces inside each other"
 		case c == '{':
+			t.wildcard("(?:")
 			t.depth++
-			t.out.WriteString("(?:")
 		case c == ',' && t.depth > 0:
-			t.out.WriteString("|")
+			t.wildcard("|")
 		case c == '}' && t.depth > 0:
 			t.depth--
-			t.out.WriteString(")")
+			t.wildcard(")")
+		case c == '\\' && t.rest == "":
+			return "a character after the backslash"
 		case c == '\\':
-			if t.rest == "" {
-				return "a character after the backslash"
-			}
 			c, size = utf8.DecodeRuneInString(t.rest)
 			t.rest = t.rest[size:]
-			t.out.WriteString(regexp.QuoteMeta(string(c)))
+			t.plain(c)
 		default:
-			t.out.WriteString(regexp.QuoteMeta(string(c)))
+			t.plain(c)
 		}
 	}
 	if t.depth > 0 {
@@ -159,10 +211,10 @@ func (t *translation) class() (expected string) {
 	t.rest = rest[1:]
 	if negated {
 		choice.WriteString("/")
-		t.out.WriteString("[^" + choice.String() + "]")
+		t.wildcard("[^" + choice.String() + "]")
 		return ""
 	}
-	t.out.WriteString("[" + choice.String() + "]")
+	t.wildcard("[" + choice.String() + "]")
 	return ""
 }
 

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-func compile(t testing.TB, text string) Pattern {
+func compile(t testing.TB, text string) *Pattern {
 	t.Helper()
 	p, err := compilePattern(text)
 	if err != nil {
-		t.Fatalf("compilePattern(%q): %+v", text, *err)
+		t.Fatalf("compilePattern(%.80q): %+v", text, *err)
 	}
 	return p
 }
@@ -147,15 +147,15 @@ func TestAdversarialPatterns(t *testing.T) {
 		"alternatives, short": {"/" + strings.Repeat("{a,b}", 30), "/" + strings.Repeat("a", 29), false},
 		"equal alternatives":  {"/" + strings.Repeat("{a,a}", 200) + "b", long, false},
 		"empty alternatives":  {"/" + strings.Repeat("{a,}", 300), "/" + strings.Repeat("a", 300), true},
-		"nested alternatives": {"/" + strings.Repeat("{a,", 200) + "b" + strings.Repeat("}", 200), "/b", true},
+		"nested alternatives": {"/" + strings.Repeat("{a,", maxBraces) + "b" + strings.Repeat("}", maxBraces), "/b", true},
 		"stars":               {"/*********a", long + "b", false},
 		"stars and letters":   {"/" + strings.Repeat("*a", 100) + "b", long, false},
 		"double stars":        {"/" + strings.Repeat("**a", 100) + "b", long, false},
 		"stars in braces":     {"/" + strings.Repeat("{*,**}", 30) + "b", long, false},
 		"question marks":      {"/" + strings.Repeat("?", 4095), long, true},
 		"question marks, too": {"/" + strings.Repeat("?", 4096), long, false},
-		"classes":             {"/" + strings.Repeat("[a-z]", 4095), long, true},
-		"a long class":        {"/[" + strings.Repeat("ab", 20000) + "]", "/b", true},
+		"classes":             {"/" + strings.Repeat("[a-z]", 3000), "/" + strings.Repeat("a", 3000), true},
+		"a long class":        {"/[" + strings.Repeat("ab", 8000) + "]", "/b", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			took := cost(t, func() {

@@ -4,24 +4,6 @@ package policy
 
 import "time"
 
-// Category is a kind of thing that a program does and a policy decides on.
-type Category uint8
-
-// The categories in force. The zero value is invalid.
-const (
-	Exec  Category = iota + 1 // executing a file
-	Chdir                     // changing the working directory
-	PID                       // one task more than pid/max
-	numCategories
-)
-
-var categoryNames = [numCategories]string{Exec: "exec", Chdir: "chdir", PID: "pid"}
-
-// groups are categories with a name of their own: all is every one of paths.
-var groups = map[string][]Category{"all": {Exec, Chdir}}
-
-func (c Category) String() string { return categoryNames[c] }
-
 // Action is what a rule or a default asks for.
 type Action uint8
 
@@ -59,12 +41,6 @@ type Request struct {
 	Unnamed bool
 }
 
-// Rule is one rule of a list.
-type Rule struct {
-	Action  Action
-	Pattern Pattern
-}
-
 // SegvGuard bounds how often an executable may crash; Expiry 0 turns it off.
 type SegvGuard struct {
 	Expiry, Suspension time.Duration
@@ -72,12 +48,16 @@ type SegvGuard struct {
 }
 
 // Policy is what a sandbox is held to. It is immutable: a change makes another.
+// It is safe for any number of threads.
 type Policy struct {
-	enabled  [numCategories]bool
-	defaults [numCategories]Action
-	rules    [numCategories][]Rule
+	enabled  categories
+	defaults [NumCategories]Action
+	rules    *ruleList
+	lock     Lock
 
-	observing bool // denials are warnings
+	expand    int        // variables in values, if it isn't 0
+	passed    categories // whose calls are not looked at (Intercepting)
+	observing bool       // denials are warnings
 
 	// PIDMax is the number of tasks from which the PID category decides; 0: no limit.
 	PIDMax int
@@ -107,25 +87,64 @@ type Supervisor struct {
 // Transition is a change of a user or group ID.
 type Transition struct{ Source, Target uint32 }
 
+// closedByDefault is a policy that nobody said anything to: deny.
+func closedByDefault() *Policy {
+	p := &Policy{
+		enabled: everything,
+		rules:   &ruleList{},
+		SegvGuard: SegvGuard{
+			Expiry: 120 * time.Second, Suspension: 600 * time.Second, MaxCrashes: 5,
+		},
+	}
+	for c := range everything.each {
+		p.defaults[c] = Deny
+	}
+	p.defaults[PID] = Kill
+	return p
+}
+
 // Enabled says whether c is decided on at all.
-func (p *Policy) Enabled(c Category) bool { return p.enabled[c] }
+func (p *Policy) Enabled(c Category) bool { return p.enabled.has(c) }
+
+// Judges says whether c is decided on and not every path is plainly allowed:
+// whether its calls must be looked at. Files without a path, which no rule
+// allows, may be executed and entered as others are: these two are always looked
+// at while they are on.
+func (p *Policy) Judges(c Category) bool {
+	if !p.enabled.has(c) || c == Exec || c == Chdir {
+		return p.enabled.has(c)
+	}
+	for i := len(p.rules.list) - 1; i >= 0; i-- {
+		switch r := p.rules.list[i]; {
+		case !r.of.has(c):
+		case r.action != Allow:
+			return true
+		case r.pattern.all():
+			return false
+		}
+	}
+	return p.defaults[c] != Allow
+}
 
 // Decide answers r: Allow for a category that is off, else the last rule that
 // matches, else the category's default.
 func (p *Policy) Decide(r Request) Action {
-	if !p.enabled[r.Category] {
+	if !p.enabled.has(r.Category) {
 		return Allow
 	}
-	if r.Unnamed && !p.observing {
-		return closed(p.defaults[r.Category])
-	}
-	rules := p.rules[r.Category]
-	for i := len(rules) - 1; i >= 0; i-- {
-		if rules[i].Pattern.Match(r.Path) {
-			return rules[i].Action
+	a := p.defaults[r.Category]
+	switch {
+	case r.Unnamed && !p.observing:
+		return closed(a)
+	case r.Category != PID:
+		if ruled := p.rules.last(r.Category, r.Path); ruled != 0 {
+			a = ruled
 		}
 	}
-	return p.defaults[r.Category]
+	if p.observing && !a.Allows() {
+		return Warn
+	}
+	return a
 }
 
 func closed(a Action) Action {
@@ -135,34 +154,21 @@ func closed(a Action) Action {
 	return a
 }
 
+// Masked says whether calls on path work on /dev/null instead.
+func (p *Policy) Masked(path string) bool { return p.rules.last(maskList, path) != 0 }
+
+// AppendOnly says whether path may be written at its end only.
+func (p *Policy) AppendOnly(path string) bool { return p.rules.last(appendList, path) != 0 }
+
+// HasMasks says whether any path is masked.
+func (p *Policy) HasMasks() bool { return p.rules.of.has(maskList) }
+
+// HasAppends says whether any path is append-only.
+func (p *Policy) HasAppends() bool { return p.rules.of.has(appendList) }
+
 // Observing returns p with every denial turned into a warning.
 func (p *Policy) Observing() *Policy {
 	o := *p
 	o.observing = true
-	for c := range o.rules {
-		o.defaults[c] = observed(o.defaults[c])
-		o.rules[c] = append([]Rule(nil), o.rules[c]...)
-		for i := range o.rules[c] {
-			o.rules[c][i].Action = observed(o.rules[c][i].Action)
-		}
-	}
 	return &o
-}
-
-func observed(a Action) Action {
-	if a > Warn {
-		return Warn
-	}
-	return a
-}
-
-// closedByDefault is a policy that nobody said anything to: deny.
-func closedByDefault() *Policy {
-	return &Policy{
-		enabled:  [numCategories]bool{Exec: true, Chdir: true, PID: true},
-		defaults: [numCategories]Action{Exec: Deny, Chdir: Deny, PID: Kill},
-		SegvGuard: SegvGuard{
-			Expiry: 120 * time.Second, Suspension: 600 * time.Second, MaxCrashes: 5,
-		},
-	}
 }

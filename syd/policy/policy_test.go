@@ -29,8 +29,12 @@ func parse(t testing.TB, lines ...string) *Policy {
 
 func TestNothingSaidIsClosed(t *testing.T) {
 	p := parse(t)
-	for c, want := range map[Category]Action{Exec: Deny, Chdir: Deny, PID: Kill} {
-		if !p.Enabled(c) {
+	for c := Walk; c < NumCategories; c++ {
+		want := Deny
+		if c == PID {
+			want = Kill
+		}
+		if !p.Enabled(c) || !p.Judges(c) {
 			t.Errorf("%v is off", c)
 		}
 		if got := p.Decide(Request{Category: c, Path: "/bin/sh"}); got != want {
@@ -108,10 +112,98 @@ func TestActions(t *testing.T) {
 	if int(numActions) != len(names)+1 {
 		t.Errorf("%d actions, the table has %d", numActions-1, len(names))
 	}
-	for c, name := range map[Category]string{Exec: "exec", Chdir: "chdir", PID: "pid"} {
-		if c.String() != name {
-			t.Errorf("category %d: got %q, want %q", c, c, name)
+}
+
+func TestCategories(t *testing.T) {
+	const all = "walk list stat read write exec ioctl create delete rename symlink truncate chdir readdir mkdir rmdir " +
+		"chown chgrp chmod chattr chroot utime mkbdev mkcdev mkfifo mktemp"
+	var got []string
+	for c := Walk; c < PID; c++ {
+		got = append(got, c.String())
+		p := parse(t, "allow/"+c.String()+"+/a")
+		for other := Walk; other < NumCategories; other++ {
+			if a := p.Decide(Request{Category: other, Path: "/a"}); (a == Allow) != (other == c) {
+				t.Errorf("allow/%v: %v of it is %v", c, other, a)
+			}
 		}
+	}
+	if strings.Join(got, " ") != all || PID.String() != "pid" || NumCategories != PID+1 {
+		t.Errorf("got %q", got)
+	}
+	p := parse(t, "sandbox/all:off", "allow/all+/a")
+	for c := Walk; c < NumCategories; c++ {
+		if p.Enabled(c) != (c == PID) {
+			t.Errorf("all: %v is on: %v", c, p.Enabled(c))
+		}
+	}
+}
+
+func TestJudges(t *testing.T) {
+	for _, row := range []struct {
+		lines []string
+		want  bool
+	}{
+		{nil, true},
+		{[]string{"sandbox/read:off"}, false},
+		{[]string{"allow/all+/***"}, false},
+		{[]string{"allow/all+/**"}, false},
+		{[]string{"deny/read+/a", "allow/all+/***"}, false},
+		{[]string{"allow/all+/***", "deny/read+/a"}, true},
+		{[]string{"allow/all+/***", "deny/write+/a"}, false},
+		{[]string{"allow/all+/***", "warn/read+/a"}, true},
+		{[]string{"warn/all+/***"}, true},
+		{[]string{"allow/all+/*"}, true},
+		{[]string{"default/all:allow"}, false},
+		{[]string{"default/all:warn"}, true},
+		{[]string{"default/all:allow", "allow/read+/a"}, false},
+		{[]string{"default/all:allow", "filter/read+/a"}, true},
+		{[]string{"mask+/a", "append+/a", "default/all:allow"}, false},
+	} {
+		if got := parse(t, row.lines...).Judges(Read); got != row.want {
+			t.Errorf("%q: got %v", row.lines, got)
+		}
+	}
+	p := parse(t, "allow/all+/***", "default/pid:allow")
+	if !p.Judges(Exec) || !p.Judges(Chdir) || p.Judges(PID) || parse(t, "sandbox/exec:off").Judges(Exec) {
+		t.Error("files without a path may be executed and entered too")
+	}
+}
+
+func TestMasksAndAppends(t *testing.T) {
+	p := parse(t)
+	if p.HasMasks() || p.HasAppends() || p.Masked("/a") || p.AppendOnly("/a") {
+		t.Error("something is masked, or append-only")
+	}
+	p = parse(t, "mask+/a", "mask+/b/***", "append+/c*", "mask+/d", "mask+/d", "mask-/d", "append+/e", "append^/e", "allow/all+/***")
+	for path, want := range map[string]string{"/a": "mask", "/b/x": "mask", "/c1": "append", "/d": "mask", "/e": "", "/f": ""} {
+		got := ""
+		if p.Masked(path) {
+			got += "mask"
+		}
+		if p.AppendOnly(path) {
+			got += "append"
+		}
+		if got != want {
+			t.Errorf("%s: got %q", path, got)
+		}
+	}
+	if !p.HasMasks() || !p.HasAppends() || parse(t, "mask+/a", "mask-/a").HasMasks() {
+		t.Error("whether there are masks")
+	}
+}
+
+func TestLock(t *testing.T) {
+	if got := parse(t).Lock(); got != LockUnset {
+		t.Errorf("got %v", got)
+	}
+	for l := LockOff; l <= LockOn; l++ {
+		p := parse(t, "lock:on", "lock:"+l.String())
+		if p.Lock() != l || !strings.Contains(p.Text(), "\nlock:"+l.String()+"\n") || parse(t).WithLock(l).Lock() != l {
+			t.Errorf("%v: got %v", l, p.Lock())
+		}
+	}
+	if got := fmt.Sprint(LockUnset, LockOff, LockExec, LockIPC, LockDrop, LockRead, LockOn); got != "unset off exec ipc drop read on" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -177,42 +269,6 @@ func TestSettings(t *testing.T) {
 			if p.ExitWaitAll != want || p.AllowUnsafeEnv != want || p.Enabled(Chdir) != want {
 				t.Errorf("%s after %s: got %v %v %v", text, before, p.ExitWaitAll, p.AllowUnsafeEnv, p.Enabled(Chdir))
 			}
-		}
-	}
-}
-
-func TestProfiles(t *testing.T) {
-	if got := strings.Join(Profiles(), " "); got != "lib off quiet" {
-		t.Errorf("got %s", got)
-	}
-	use := func(name string) *Policy {
-		p, err := Parse([]Command{{"-p", name, Profile}}, nil)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return p
-	}
-	for _, name := range Profiles() {
-		use(name)
-	}
-	p := use("off")
-	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry != 0 || !p.AllowUnsafeEnv {
-		t.Errorf("off: got %+v", p)
-	}
-	p = use("lib")
-	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry == 0 || p.AllowUnsafeEnv {
-		t.Errorf("lib: got %+v", p)
-	}
-	p = use("quiet")
-	for c, want := range map[Category]Action{Exec: Filter, Chdir: Filter, PID: Kill} {
-		if got := p.Decide(Request{Category: c, Path: "/"}); got != want {
-			t.Errorf("quiet: %v: got %v", c, got)
-		}
-	}
-	for _, name := range []string{"", "no-such", "Off", "off ", "../profiles/off", "off.syd-3", "."} {
-		_, err := Parse([]Command{{"-p", name, Profile}}, nil)
-		if err == nil || !strings.HasSuffix(err.Error(), ": unknown profile: expected lib, off, quiet") {
-			t.Errorf("%q: got %v", name, err)
 		}
 	}
 }

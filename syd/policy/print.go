@@ -11,19 +11,19 @@ import (
 // policy again.
 func (p *Policy) Text() string {
 	var b strings.Builder
-	for c := Exec; c < numCategories; c++ {
-		fmt.Fprintf(&b, "sandbox/%v:%s\n", c, boolText(p.enabled[c]))
+	for c := range everything.each {
+		fmt.Fprintf(&b, "sandbox/%v:%s\n", c, boolText(p.enabled.has(c)))
 	}
-	for c := Exec; c < numCategories; c++ {
+	for c := range everything.each {
 		fmt.Fprintf(&b, "default/%v:%v\n", c, p.defaults[c])
 	}
-	for c, rules := range p.rules {
-		for _, r := range rules {
-			fmt.Fprintf(&b, "%v/%v+%s\n", r.Action, Category(c), r.Pattern)
-		}
+	for r := range p.rules.all {
+		b.WriteString(r.String() + "\n")
 	}
 	for _, s := range settings {
-		fmt.Fprintf(&b, "%s:%s\n", s.key, s.get(p))
+		if value := s.get(p); value != "" {
+			fmt.Fprintf(&b, "%s:%s\n", s.key, value)
+		}
 	}
 	for _, key := range []string{"setuid", "setgid"} {
 		for _, t := range *transitions(p)[key] {

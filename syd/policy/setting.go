@@ -4,22 +4,26 @@ package policy
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
 // setting is a command `key:value` that sets one value. set returns what was
-// expected instead, or ""; get is the value as set takes it.
+// expected instead, or ""; get is the value as set takes it, "" if there is none.
 type setting struct {
-	key string
-	set func(p *Policy, value string) (expected string)
-	get func(p *Policy) string
+	key  string
+	set  func(p *Policy, value string) (expected string)
+	get  func(p *Policy) string
+	live bool // it can be set while the sandbox runs
 }
 
 var settings = []setting{
-	number("pid/max", func(p *Policy) *int { return &p.PIDMax }),
+	{"lock", setLock, lockText, true},
+	live(number("pid/max", func(p *Policy) *int { return &p.PIDMax })),
 	seconds("segvguard/expiry", func(p *Policy) *time.Duration { return &p.SegvGuard.Expiry }),
 	seconds("segvguard/suspension", func(p *Policy) *time.Duration { return &p.SegvGuard.Suspension }),
 	number("segvguard/maxcrashes", func(p *Policy) *int { return &p.SegvGuard.MaxCrashes }),
+	number("config/expand", func(p *Policy) *int { return &p.expand }),
 	onOff("trace/exit_wait_all", func(p *Policy) *bool { return &p.ExitWaitAll }),
 	onOff("trace/allow_unsafe_env", func(p *Policy) *bool { return &p.AllowUnsafeEnv }),
 	onOff("trace/allow_unsafe_exec_speculative", func(p *Policy) *bool { return &p.Supervisor.AllowSpeculation }),
@@ -35,10 +39,32 @@ func transitions(p *Policy) map[string]*[]Transition {
 	return map[string]*[]Transition{"setuid": &p.Supervisor.Setuid, "setgid": &p.Supervisor.Setgid}
 }
 
+func setLock(p *Policy, value string) string {
+	l, ok := lookup(lockNames[:], value)
+	if !ok {
+		return "a state of the lock: " + strings.Join(lockNames[1:], ", ")
+	}
+	p.lock = Lock(l)
+	return ""
+}
+
+func lockText(p *Policy) string {
+	if p.lock == LockUnset {
+		return ""
+	}
+	return p.lock.String()
+}
+
+func live(s setting) setting {
+	s.live = true
+	return s
+}
+
 func onOff(key string, field func(*Policy) *bool) setting {
-	return setting{key,
-		func(p *Policy, value string) string { return setBool(field(p), value) },
-		func(p *Policy) string { return boolText(*field(p)) },
+	return setting{
+		key: key,
+		set: func(p *Policy, value string) string { return setBool(field(p), value) },
+		get: func(p *Policy) string { return boolText(*field(p)) },
 	}
 }
 
@@ -50,9 +76,10 @@ func boolText(on bool) string {
 }
 
 func number(key string, field func(*Policy) *int) setting {
-	return setting{key,
-		func(p *Policy, value string) string { return setInt(field(p), value) },
-		func(p *Policy) string { return strconv.Itoa(*field(p)) },
+	return setting{
+		key: key,
+		set: func(p *Policy, value string) string { return setInt(field(p), value) },
+		get: func(p *Policy) string { return strconv.Itoa(*field(p)) },
 	}
 }
 
@@ -66,8 +93,9 @@ func setInt(n *int, value string) string {
 }
 
 func seconds(key string, field func(*Policy) *time.Duration) setting {
-	return setting{key,
-		func(p *Policy, value string) string {
+	return setting{
+		key: key,
+		set: func(p *Policy, value string) string {
 			var whole int
 			if expected := setInt(&whole, value); expected != "" {
 				return expected
@@ -75,6 +103,6 @@ func seconds(key string, field func(*Policy) *time.Duration) setting {
 			*field(p) = time.Duration(whole) * time.Second
 			return ""
 		},
-		func(p *Policy) string { return strconv.Itoa(int(*field(p) / time.Second)) },
+		get: func(p *Policy) string { return strconv.Itoa(int(*field(p) / time.Second)) },
 	}
 }

@@ -23,7 +23,7 @@ import (
 func SeizeOptions(p *policy.Policy) int {
 	options := kernel.OptSyscallGood | kernel.OptFork | kernel.OptVfork | kernel.OptClone |
 		kernel.OptExec | kernel.OptSeccomp | kernel.OptExitKill
-	if p.SegvGuard.Expiry != 0 || len(Traced(p)) > 0 {
+	if p.SegvGuard.Expiry != 0 || judgesCalls(p) {
 		options |= kernel.OptExit
 	}
 	return options
@@ -95,6 +95,9 @@ type Tracer struct {
 	forbidden []kernel.Identity
 	eldest    Eldest
 
+	receivers *receivers // nil: nothing is emulated
+	nudges    nudges
+
 	executed bool // the eldest runs its program
 	known    bool // the eldest was reaped: status is its own
 	status   int
@@ -113,18 +116,35 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	}
 	home, _ := kernel.Home() // unknown: nobody is taken to be there
 	t := &Tracer{
-		judge: judge{policy: p, log: log, guard: newSegvGuard(p.SegvGuard), home: home},
+		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home},
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
-		rows:  newNumbers(p), cache: newCache(), eldest: eldest,
+		rows:  numbersOf(traced(p)), cache: newCache(), eldest: eldest,
 	}
+	t.nudges.tracer = t.pool.tracer
 	t.pool.all, _ = kernel.Affinity() // unknown: workers stay where they are
-	if len(Traced(p)) > 0 {
+	if judgesCalls(p) || Emulates(p) {
 		runtime.GOMAXPROCS(max(processors, runtime.GOMAXPROCS(0)))
 	}
 	first := t.cache.task(eldest.PID)
 	first.known = true
 	t.cache.join(first, eldest.PID)
 	return t, nil
+}
+
+// Serve has the calls answered that wait on listener. start runs a function on a
+// thread of its own that may make calls for tracees; unheard is told that the
+// listener is about to be closed for good. Before Run.
+func (t *Tracer) Serve(listener int, start func(func()), unheard func()) {
+	t.receivers = newReceivers(t.judge, listener, start, t.nudge, unheard)
+	t.receivers.leave = t.end
+	t.receivers.run()
+}
+
+// end has the loop leave with status, soon. Any thread.
+func (t *Tracer) end(status int) {
+	t.status32.Store(int32(status))
+	t.ended.Store(true)
+	t.nudge(0)
 }
 
 // Stop asks the loop to leave after the status that it handles next: no tracee
@@ -138,6 +158,9 @@ func (t *Tracer) Stop() { t.shouldExit.Store(true) }
 //
 // Preconditions: the thread that seized the eldest.
 func (t *Tracer) Run() (status int, err error) {
+	if t.receivers != nil {
+		defer t.receivers.over.Store(true)
+	}
 	if err := t.loop(t.done); err != nil {
 		return statusUnknown, err
 	}
@@ -161,7 +184,7 @@ func (t *Tracer) Run() (status int, err error) {
 func (t *Tracer) Executed() bool { return t.executed }
 
 func (t *Tracer) done() bool {
-	return t.shouldExit.Load() || t.left || t.known && !t.policy.ExitWaitAll
+	return t.shouldExit.Load() || t.left || t.known && !t.policy().ExitWaitAll
 }
 
 // loop is the whole life of the sandbox: status, event, decision, action. The
@@ -180,6 +203,9 @@ func (t *Tracer) loop(done func() bool) error {
 			return fmt.Errorf("waitid: %w", err)
 		}
 		t.settle()
+		if t.ended.Load() {
+			t.leave(int(t.status32.Load()))
+		}
 		if t.fatal != nil {
 			return t.fatal
 		}
@@ -234,13 +260,20 @@ func (t *Tracer) handleUnknown(e Event) resume {
 // handleDeath is for every reaped task. The entries go first, so that nothing
 // decided later is decided from them.
 func (t *Tracer) handleDeath(e Event) resume {
+	if t.isEldest(e.TID) {
+		t.orphaned.Store(true) // before the number can be another's
+	}
 	task := t.cache.tasks[e.TID]
 	t.cache.died(e.TID)
-	if e.TID == t.eldest.PID && !t.known {
+	if t.isEldest(e.TID) {
 		t.known = true
 		t.status = e.Value
 		if e.Kind == Killed {
 			t.status = 128 + e.Value
+		}
+		if e.Kind == Exited && t.policy().ExitWaitAll {
+			// Nobody is left who might edit (LCK-05).
+			t.lock(policy.LockExec, policy.LockOn)
 		}
 	}
 	if task != nil && task.pending.isChdir() {

@@ -125,9 +125,10 @@ func (t *Tracer) handleExec(e Event) resume {
 	t.cache.exec(e.TID, int(former))
 	if t.isEldest(e.TID) && !t.executed {
 		t.executed = true
+		t.lock(policy.LockUnset, policy.LockOn)
 		t.eldest.Executed()
 	}
-	if !t.policy.Enabled(policy.Exec) {
+	if !t.policy().Enabled(policy.Exec) {
 		return cont
 	}
 	j := t.judge
@@ -145,7 +146,7 @@ func (j judge) image(tid int) answer {
 		return answer{fault: fmt.Errorf("/proc/PID/exe: %w", err)}
 	}
 	defer image.Close()
-	action := j.policy.Decide(policy.Request{Category: policy.Exec, Path: image.Path, Unnamed: image.Deleted})
+	action := j.policy().Decide(policy.Request{Category: policy.Exec, Path: image.Path, Unnamed: image.Deleted})
 	if action.Allows() && !j.guard.suspended(image.Path) {
 		return answer{resume: cont} // a warning was written at entry
 	}

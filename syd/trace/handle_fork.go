@@ -23,7 +23,7 @@ func (t *Tracer) handleFork(e Event) resume {
 	}
 	t.recent.add(int(msg))
 	child := t.cache.born(int(msg), t.cache.task(e.TID))
-	if child == nil || t.policy.PIDMax == 0 || t.cache.count() <= t.policy.PIDMax {
+	if child == nil || t.policy().PIDMax == 0 || t.cache.count() <= t.policy().PIDMax {
 		return cont
 	}
 	return t.overLimit(e, child)
@@ -32,11 +32,11 @@ func (t *Tracer) handleFork(e Event) resume {
 // overLimit applies the pid category's action to the caller, and to nobody else,
 // once it is recorded: a record has the command line, which is the caller's memory.
 func (t *Tracer) overLimit(e Event, child *task) resume {
-	action := t.policy.Decide(policy.Request{Category: policy.PID})
+	action := t.policy().Decide(policy.Request{Category: policy.PID})
 	if action == policy.Allow {
 		return cont
 	}
-	message := fmt.Sprintf("%d tasks, pid/max is %d", t.cache.count(), t.policy.PIDMax)
+	message := fmt.Sprintf("%d tasks, pid/max is %d", t.cache.count(), t.policy().PIDMax)
 	a := t.refuseFork(e, child, action)
 	if action == policy.Filter || !t.log.Enabled(audit.Warn) {
 		return t.apply(&question{event: e, task: t.cache.task(e.TID)}, a)

@@ -74,7 +74,7 @@ func (j judge) arrived(c call) answer {
 
 // place judges a directory that tid is in already; allowed, the answer is otherwise.
 func (j judge) place(tid int, sys string, found kernel.Object, otherwise resume) answer {
-	action := j.policy.Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
+	action := j.policy().Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
 	if action.Allows() {
 		return answer{resume: otherwise}
 	}
@@ -104,12 +104,12 @@ func (t *Tracer) forbid(q *question, id kernel.Identity) {
 // then it can't be known any more where the task led those that share its directory.
 func (t *Tracer) search() {
 	j := t.judge
-	t.askAll(func(tid int) func() answer { return func() answer { return j.astray(tid) } })
+	t.askAll(func(tid int) func() answer { return func() answer { return j.strays(tid) } })
 }
 
-// astray finds tid in a directory that the rules deny and that is not the eldest's
+// strays finds tid in a directory that the rules deny and that is not the eldest's
 // first one.
-func (j judge) astray(tid int) answer {
+func (j judge) strays(tid int) answer {
 	found, err := kernel.WorkingDirectory(tid)
 	if err != nil {
 		return answer{} // it is dying

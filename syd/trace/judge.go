@@ -14,10 +14,10 @@ import (
 // judge answers the tracer's questions, on worker threads. What it has is
 // constant or safe for any thread; it must not be given anything else.
 type judge struct {
-	policy *policy.Policy
-	log    *audit.Log
-	guard  *segvGuard
-	home   kernel.Identity // where the eldest begins, whatever the rules say
+	*sandbox
+	log   *audit.Log
+	guard *segvGuard
+	home  kernel.Identity // where the eldest begins, whatever the rules say
 }
 
 // fail is the answer to a call whose resolution came to err.
@@ -33,8 +33,8 @@ var denied = answer{resume: cont, errno: syscall.EACCES}
 
 // object asks the policy about o; granted says that the call may go on.
 func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
-	action := j.policy.Decide(policy.Request{Category: c.row.category, Path: o.Path, Unnamed: o.Deleted})
-	j.record(c.TID, action, c.row.category, c.row.name, o)
+	action := j.policy().Decide(policy.Request{Category: c.row.categories[0], Path: o.Path, Unnamed: o.Deleted})
+	j.record(c.TID, action, c.row.categories[0], c.row.name, o)
 	if action.Allows() {
 		return answer{resume: cont}, true
 	}

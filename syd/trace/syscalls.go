@@ -10,18 +10,30 @@ import (
 	"syd/syd/policy"
 )
 
-// row is one system call that the tracer decides on.
+// row is one system call that is decided on: by the tracer, which stops the task
+// at it, or by a receiver, which makes the call for the task.
 type row struct {
-	name     string
-	category policy.Category
+	name string
+	// categories are those that may have to do with the call.
+	categories []policy.Category
 	// enter decides at the seccomp-stop.
 	enter func(*Tracer, call) resume
 	// exit looks at the end of a call that enter let go with syscallExit.
 	exit func(*Tracer, call) resume
-	// when, if any, has the call traced under any policy, with arguments for
-	// which one of these holds; category is none then.
+	// emulate makes the call for the task, or lets the kernel do so.
+	emulate func(*notice) reply
+	// when, if any, has the call decided on under any policy, with arguments for
+	// which one of these holds; there are no categories then.
 	when []filter.Condition
+	// api: while the sandbox is not locked, the call may be a command to it.
+	api bool
+	// wanders: the call may change what files the task sees, or as whom; if there are
+	// any conditions in only, when one of these holds.
+	wanders bool
+	only    []filter.Condition
 }
+
+func of(all ...policy.Category) []policy.Category { return all }
 
 // call is one system call at a stop.
 type call struct {
@@ -33,10 +45,10 @@ type call struct {
 
 // syscalls is THE table.
 var syscalls = []row{
-	{name: "execve", category: policy.Exec, enter: enterExecve},
-	{name: "execveat", category: policy.Exec, enter: enterExecveat},
-	{name: "chdir", category: policy.Chdir, enter: enterChdir, exit: exitChdir},
-	{name: "fchdir", category: policy.Chdir, enter: enterFchdir, exit: exitChdir},
+	{name: "execve", categories: of(policy.Exec), enter: enterExecve},
+	{name: "execveat", categories: of(policy.Exec), enter: enterExecveat},
+	{name: "chdir", categories: of(policy.Chdir), enter: enterChdir, exit: exitChdir},
+	{name: "fchdir", categories: of(policy.Chdir), enter: enterFchdir, exit: exitChdir},
 
 	{name: "prlimit64", enter: enterNamed, when: named(0)},
 	{name: "sched_setaffinity", enter: enterNamed, when: named(0)},
@@ -54,24 +66,82 @@ var syscalls = []row{
 	{name: "ioprio_set", enter: enterIoprioSet, when: whoever(prioProcess + ioprioBase)},
 }
 
-// Traced names the calls that p wants judged.
-func Traced(p *policy.Policy) []string {
-	var names []string
-	for _, r := range syscalls {
-		if r.when == nil && p.Enabled(r.category) {
-			names = append(names, r.name)
+// traced are the rows that have a task stop, emulated those that have it wait for
+// a receiver. p is the policy that the sandbox starts with.
+func traced(p *policy.Policy) []*row { return wanted(p, false) }
+
+func wanted(p *policy.Policy, emulated bool) (rows []*row) {
+	for _, list := range [][]row{syscalls, files} {
+		for i := range list {
+			if r := &list[i]; (r.emulate != nil) == emulated && r.wanted(p) {
+				rows = append(rows, r)
+			}
 		}
 	}
-	return names
+	return rows
 }
 
-// Rules are those of the filter that has the tracer see its calls under p.
-func Rules(p *policy.Policy) []filter.Rule {
-	rules := filter.Traced(Traced(p)...)
-	if len(rules) > 0 {
+// wanted: under p, or what may become of it at run time, somebody has to look at
+// the call.
+func (r *row) wanted(p *policy.Policy) bool {
+	switch {
+	case r.when != nil, r.api && open(p):
+		return true
+	case r.wanders:
+		return Emulates(p)
+	}
+	return slices.ContainsFunc(r.categories, func(c policy.Category) bool { return Intercepts(p, c) })
+}
+
+// open: the sandbox may be asked and told at run time.
+func open(p *policy.Policy) bool { return p.Lock() != policy.LockUnset && p.Lock() != policy.LockOn }
+
+// Intercepts says whether calls that category c is about are looked at in a
+// sandbox that starts with p: what is off then stays off.
+func Intercepts(p *policy.Policy, c policy.Category) bool {
+	return p.Enabled(c) && (open(p) || p.Judges(c))
+}
+
+// Emulates says whether receivers make calls for the tasks of a sandbox that
+// starts with p.
+func Emulates(p *policy.Policy) bool {
+	for i := range files {
+		if r := &files[i]; !r.wanders && r.wanted(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// Judges says whether the tracer has to see how tasks end.
+func judgesCalls(p *policy.Policy) bool {
+	return slices.ContainsFunc(traced(p), func(r *row) bool { return r.when == nil })
+}
+
+// Rules are those of the filter that has the calls seen which p wants decided.
+func Rules(p *policy.Policy) (rules []filter.Rule) {
+	judged := false
+	for _, r := range append(traced(p), wanted(p, true)...) {
+		rule := filter.Rule{Syscall: r.name, Effect: filter.Trace, Why: "its handler decides"}
+		if r.emulate != nil {
+			rule.Effect, rule.Why = filter.Notify, "it is made for the caller"
+		}
+		switch {
+		case r.when != nil:
+			continue
+		case r.only == nil:
+			rules = append(rules, rule)
+		}
+		judged = true
+		for _, c := range r.only {
+			rule.Conditions = []filter.Condition{c}
+			rules = append(rules, rule)
+		}
+	}
+	if judged {
 		rules = append(rules, filter.Readable...)
 	}
-	for _, r := range syscalls {
+	for _, r := range traced(p) {
 		for _, c := range r.when {
 			rules = append(rules, filter.Rule{Syscall: r.name, Effect: filter.Trace,
 				Conditions: []filter.Condition{c}, Why: "it may be aimed at the supervisor"})
@@ -94,13 +164,9 @@ type syscallKey struct {
 // numbers finds a row by the architecture and number that a stop reports.
 type numbers map[syscallKey]*row
 
-func newNumbers(p *policy.Policy) numbers {
+func numbersOf(rows []*row) numbers {
 	n := numbers{}
-	for i := range syscalls {
-		r := &syscalls[i]
-		if r.when == nil && !p.Enabled(r.category) {
-			continue
-		}
+	for _, r := range rows {
 		filter.Numbers(r.name, func(arch uint32, number int) {
 			n[syscallKey{arch, uint64(number)}] = r
 		})

@@ -3,6 +3,8 @@
 package trace
 
 import (
+	"slices"
+
 	"syd/syd/kernel"
 	"syd/syd/policy"
 )
@@ -42,7 +44,9 @@ type pending struct {
 	want kernel.Identity // chdir: the directory that was checked
 }
 
-func (p pending) isChdir() bool { return p.row != nil && p.row.category == policy.Chdir }
+func (p pending) isChdir() bool {
+	return p.row != nil && slices.Contains(p.row.categories, policy.Chdir)
+}
 
 // process is one thread group.
 type process struct {

@@ -15,6 +15,9 @@
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 const uint64_t capability_kept = BIT(CAP_SYS_PTRACE) | BIT(CAP_KILL) | BIT(CAP_DAC_READ_SEARCH);
+const uint64_t capability_emulating =
+	BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_SETUID) |
+	BIT(CAP_SETGID) | BIT(CAP_MKNOD) | BIT(CAP_SETFCAP) | BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE);
 
 int capability_keep(uint64_t keep)
 {
@@ -49,7 +52,12 @@ struct birth {
 /* Births under way; who waits for their end sleeps on it. */
 static uint32_t unborn;
 
-static void end_birth(void)
+void capability_begin_birth(void)
+{
+	__atomic_add_fetch(&unborn, 1, __ATOMIC_SEQ_CST);
+}
+
+void capability_end_birth(void)
 {
 	if (__atomic_sub_fetch(&unborn, 1, __ATOMIC_SEQ_CST) == 0)
 		syscall(SYS_futex, &unborn, FUTEX_WAKE_PRIVATE, 1, NULL);
@@ -71,7 +79,7 @@ static void *born(void *argument)
 		(void)!write(2, message, sizeof message - 1);
 		_exit(127);
 	}
-	end_birth();
+	capability_end_birth();
 	return birth.start(birth.argument);
 }
 
@@ -89,10 +97,10 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 	if (birth == NULL)
 		return EAGAIN;
 	*birth = (struct birth){start, argument};
-	__atomic_add_fetch(&unborn, 1, __ATOMIC_SEQ_CST);
+	capability_begin_birth();
 	int error = __real_pthread_create(thread, attributes, born, birth);
 	if (error != 0) {
-		end_birth();
+		capability_end_birth();
 		free(birth);
 	}
 	return error;

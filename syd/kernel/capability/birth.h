@@ -20,4 +20,17 @@ void capability_await_births(void);
 /* What threads keep that the main thread starts. */
 extern const uint64_t capability_kept;
 
+/* What threads have besides that make calls on files for tracees. */
+extern const uint64_t capability_emulating;
+
+/*
+ * Starts a thread with these, as far as the calling one has them, that runs
+ * capabilityWork(handle). Returns 0 or an errno.
+ */
+int capability_start(uintptr_t handle);
+
+/* A birth is under way; it has ended. */
+void capability_begin_birth(void);
+void capability_end_birth(void);
+
 #endif

@@ -11,6 +11,7 @@ import "C"
 
 import (
 	"fmt"
+	"runtime/cgo"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -36,4 +37,24 @@ func Drop(also ...int) error {
 		return fmt.Errorf("capset: %w", syscall.Errno(errno))
 	}
 	return nil
+}
+
+// Work runs f on a thread of its own that has, besides what all threads keep,
+// what it takes to make calls on files for tracees, as far as the calling thread
+// has that: the main one before Drop, or another such.
+func Work(f func()) error {
+	handle := cgo.NewHandle(f)
+	if errno := C.capability_start(C.uintptr_t(handle)); errno != 0 {
+		handle.Delete()
+		return fmt.Errorf("pthread_create: %w", syscall.Errno(errno))
+	}
+	return nil
+}
+
+//export capabilityWork
+func capabilityWork(handle C.uintptr_t) {
+	h := cgo.Handle(handle)
+	f := h.Value().(func())
+	h.Delete()
+	f()
 }

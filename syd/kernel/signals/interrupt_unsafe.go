@@ -6,7 +6,11 @@ package signals
 // #include "interrupt.h"
 import "C"
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // Interruption is the signal that ends a thread's wait with EINTR. The kernel
 // never sends it, nor do libc and the Go runtime. No real-time signal will do:
@@ -21,4 +25,19 @@ func Interruptible() error {
 		return syscall.Errno(errno)
 	}
 	return Unblock(Interruption)
+}
+
+// OnlyInterruption blocks every signal in the calling thread, which is locked,
+// but Interruption and those that the thread's own faults raise. The runtime's
+// preemption signal among them: its goroutine is preempted where it calls.
+func OnlyInterruption() error {
+	var all unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^uint64(0)
+	}
+	for _, s := range []syscall.Signal{Interruption, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL,
+		syscall.SIGTRAP, syscall.SIGSYS, syscall.SIGABRT} {
+		all.Val[0] &^= 1 << (s - 1)
+	}
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil)
 }

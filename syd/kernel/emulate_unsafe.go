@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the kernel's calls on files are, made at places: none of these follows a
+// symlink that the place is. They may sleep.
+
+// Access asks as access(2) does, of the file that p leads to (faccessat2(2),
+// AT_EMPTY_PATH, Linux 5.8). flags: AT_EACCESS. Preconditions: Look.
+func (p *Place) Access(mode uint32, flags int) error {
+	empty := []byte{0}
+	return result(syscall.Syscall6(unix.SYS_FACCESSAT2, uintptr(p.fd), uintptr(unsafe.Pointer(&empty[0])), uintptr(mode),
+		uintptr(flags|unix.AT_EMPTY_PATH), GuardFaccessat2.at(4), GuardFaccessat2.at(5)))
+}
+
+// Stat is what the file was when it was looked at. Preconditions: Look.
+func (p *Place) Stat() Stat { return p.stat }
+
+// Statx is statx(2). Preconditions: Look.
+func (p *Place) Statx(flags int, mask uint32) (st unix.Statx_t, err error) {
+	err = unix.Statx(p.fd, "", flags|unix.AT_EMPTY_PATH, int(mask), &st)
+	return st, err
+}
+
+// Statfs describes the file system. Preconditions: Look.
+func (p *Place) Statfs() (fs unix.Statfs_t, err error) {
+	err = unix.Fstatfs(p.fd, &fs)
+	return fs, err
+}
+
+// Readlink is the text of the symlink that the place is; of a magic link what it
+// leads to now. Preconditions: Look.
+func (p *Place) Readlink(buf []byte) (int, error) { return unix.Readlinkat(p.fd, "", buf) }
+
+// Watch adds the file to an inotify instance of ours. Preconditions: Look.
+func (p *Place) Watch(instance int, mask uint32) (int, error) {
+	return unix.InotifyAddWatch(instance, ownFD(p.fd), mask&^unix.IN_DONT_FOLLOW)
+}
+
+// named is a path of ours by which calls that have no *at reach the place; they
+// must not follow its last component, unless it is the magic link.
+func (p *Place) named() (path string, magic bool) {
+	if p.fd >= 0 && !p.IsSymlink() {
+		return ownFD(p.fd), true
+	}
+	dir, name := p.At()
+	if dir == unix.AT_FDCWD {
+		return name, false
+	}
+	return ownFD(dir) + "/" + name, false
+}
+
+// GetXattr and ListXattr are getxattr(2) and listxattr(2), of a symlink itself
+// too. Preconditions: Look.
+func (p *Place) GetXattr(attribute string, buf []byte) (int, error) {
+	if path, magic := p.named(); magic {
+		return unix.Getxattr(path, attribute, buf)
+	} else {
+		return unix.Lgetxattr(path, attribute, buf)
+	}
+}
+
+// ListXattr lists the names of attributes.
+func (p *Place) ListXattr(buf []byte) (int, error) {
+	if path, magic := p.named(); magic {
+		return unix.Listxattr(path, buf)
+	} else {
+		return unix.Llistxattr(path, buf)
+	}
+}
+
+// Task is a descriptor of thread tid (PIDFD_THREAD, Linux 6.9), or before that of
+// its process, the thread being its leader or sharing its descriptors.
+func Task(tid int) (int, error) {
+	fd, err := pidfdOpen(tid, unix.O_EXCL) // PIDFD_THREAD
+	if err != unix.EINVAL {
+		return fd, err
+	}
+	status, err := ReadStatus(tid)
+	if err != nil {
+		return -1, err
+	}
+	return pidfdOpen(status.TGID, 0)
+}
+
+func pidfdOpen(pid int, flags uint) (int, error) {
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_PIDFD_OPEN, uintptr(pid), uintptr(flags),
+		GuardPidfdOpen.at(2), GuardPidfdOpen.at(3), GuardPidfdOpen.at(4), GuardPidfdOpen.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
+
+// Borrow is the caller's own copy of descriptor fd of thread tid: the same open
+// file, with its offset (pidfd_getfd(2), Linux 5.6).
+func Borrow(tid, fd int) (int, error) {
+	task, err := Task(tid)
+	if err != nil {
+		return -1, err
+	}
+	defer Close(task)
+	copied, _, errno := syscall.RawSyscall6(unix.SYS_PIDFD_GETFD, uintptr(task), uintptr(fd), 0,
+		GuardPidfdGetfd.at(3), GuardPidfdGetfd.at(4), GuardPidfdGetfd.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(copied), nil
+}
+
+// Getdents is getdents64(2).
+func Getdents(fd int, buf []byte) (int, error) {
+	n, _, errno := syscall.Syscall6(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)),
+		GuardGetdents64.at(3), GuardGetdents64.at(4), GuardGetdents64.at(5))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// SeekTo sets the offset of fd, a directory's too.
+func SeekTo(fd int, offset int64) error {
+	_, err := unix.Seek(fd, offset, unix.SEEK_SET)
+	return err
+}
+
+// OpenNull opens /dev/null, the character device 1:3, for reading and writing.
+func OpenNull() (int, error) {
+	fd, err := openat2(unix.AT_FDCWD, "/dev/null", unix.OpenHow{
+		Flags: unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOCTTY, Resolve: noLinks})
+	if err != nil {
+		return -1, err
+	}
+	st, err := Fstat(fd)
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3)) {
+		err = unix.ENODEV
+	}
+	if err != nil {
+		Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// HasSignal says whether a signal waits for thread tid that ends what it sleeps
+// in: not blocked and not ignored.
+func HasSignal(tid int) bool {
+	s, err := ReadStatus(tid)
+	if err != nil {
+		return false
+	}
+	const ignoredByDefault = 1<<(uint(unix.SIGCHLD)-1) | 1<<(uint(unix.SIGURG)-1) | 1<<(uint(unix.SIGWINCH)-1) | 1<<(uint(unix.SIGCONT)-1)
+	return s.Pending&^s.Blocked&^s.Ignored&^(ignoredByDefault&^s.Caught) != 0
+}
+
+// Terminal is a task's controlling terminal and its session.
+type Terminal struct {
+	Device  uint64 // 0: none
+	Session int
+}
+
+// TerminalOf reads tid's (proc_pid_stat(5), fields 6 and 7).
+func TerminalOf(tid int) (Terminal, error) {
+	fields, err := statFields(tid)
+	if err != nil {
+		return Terminal{}, err
+	}
+	session, _ := strconv.Atoi(string(fields[3]))
+	number, _ := strconv.ParseInt(string(fields[4]), 10, 64)
+	// Minor device number: bits 31 to 20 and 7 to 0; major: 15 to 8.
+	n := uint32(number)
+	return Terminal{Device: unix.Mkdev(n>>8&0xfff, n&0xff|n>>12&0xfff00), Session: session}, nil
+}
+
+// TerminalPath is where a terminal of that device number usually is (uapi
+// linux/major.h: 136 to 143 are UNIX98 pseudo-terminals, 4 consoles and serial
+// lines).
+func TerminalPath(device uint64) (string, bool) {
+	major, minor := unix.Major(device), int(unix.Minor(device))
+	switch {
+	case major >= 136 && major <= 143:
+		return "/dev/pts/" + strconv.Itoa(int(major-136)<<8|minor), true
+	case major == 4 && minor < 64:
+		return "/dev/tty" + strconv.Itoa(minor), true
+	case major == 4:
+		return "/dev/ttyS" + strconv.Itoa(minor-64), true
+	}
+	return "", false
+}
+
+// Statfs is struct statfs of the native architecture.
+type Statfs = unix.Statfs_t
+
+// Time is struct timespec; a Nsec of UTIME_NOW or UTIME_OMIT is as utimensat(2)
+// has it.
+type Time = unix.Timespec
+
+// ProcLink is the text of /proc/self or /proc/thread-self, if p is one of them,
+// as the task sees it.
+func (v View) ProcLink(p *Place) (string, bool) {
+	name := strings.TrimSuffix(p.name, "/")
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	if name != "self" && name != "thread-self" || p.base < 0 && p.base != unix.AT_FDCWD {
+		return "", false
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(p.fd, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		return "", false
+	}
+	link, err := v.procLink(name, p.Identity.Dev)
+	return link, err == nil
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package kernel
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Notice is struct seccomp_notif (uapi linux/seccomp.h, Linux 5.0): a system call
+// that waits for an answer. PID is the thread that makes it, 0 if it has no
+// number in our PID namespace.
+type Notice struct {
+	ID             uint64
+	PID            uint32
+	Flags          uint32
+	Number         int32
+	Arch           uint32
+	InstructionPtr uint64
+	Args           [6]uint64
+}
+
+// reply is struct seccomp_notif_resp.
+type reply struct {
+	id    uint64
+	value int64
+	errno int32
+	flags uint32
+}
+
+// addFD is struct seccomp_notif_addfd (Linux 5.9).
+type addFD struct {
+	id       uint64
+	flags    uint32
+	source   uint32
+	number   uint32
+	newFlags uint32
+}
+
+var (
+	_ [80]byte = [unsafe.Sizeof(Notice{})]byte{}
+	_ [24]byte = [unsafe.Sizeof(reply{})]byte{}
+	_ [24]byte = [unsafe.Sizeof(addFD{})]byte{}
+)
+
+const (
+	notifContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE, Linux 5.5
+	addFDSend     = 2 // SECCOMP_ADDFD_FLAG_SEND, Linux 5.14
+)
+
+// ioctl makes one request on fd. Sleeping ones go through call Syscall6.
+func ioctl(call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno),
+	fd int, request uint, data unsafe.Pointer) (int, error) {
+	r, _, errno := call(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(data),
+		GuardIoctl.at(3), GuardIoctl.at(4), GuardIoctl.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(r), nil
+}
+
+// Receive sleeps until a call waits for an answer on listener and fills n.
+// Errors: EINTR; ENOENT, the caller died meanwhile; EBADF or ENOTTY, listener is
+// closed or no longer one.
+func (n *Notice) Receive(listener int) error {
+	*n = Notice{} // the kernel refuses anything else
+	_, err := ioctl(syscall.Syscall6, listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n))
+	return err
+}
+
+// Answer ends call id with value, or with -errno if that is not 0; errno may be
+// one of the kernel's own, such as ERESTARTSYS. ENOENT: the caller is gone.
+func Answer(listener int, id uint64, value int64, errno int32) error {
+	r := reply{id: id, value: value, errno: -errno}
+	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r))
+	return err
+}
+
+// AnswerContinue has the kernel make call id itself. What its pointers lead to
+// may have changed since it was looked at.
+func AnswerContinue(listener int, id uint64) error {
+	r := reply{id: id, flags: notifContinue}
+	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r))
+	return err
+}
+
+// AnswerFD ends call id with a copy of fd, under the lowest number that the
+// caller has free, close-on-exec or not: in one step where the kernel can
+// (Linux 5.14). fd stays ours. Errors are the call's: EMFILE.
+func AnswerFD(listener int, id uint64, fd int, cloexec bool) error {
+	a := addFD{id: id, flags: addFDSend, source: uint32(fd)}
+	if cloexec {
+		a.newFlags = unix.O_CLOEXEC
+	}
+	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
+	if err != syscall.EINVAL {
+		return err
+	}
+	a.flags = 0
+	number, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
+	if err != nil {
+		return err
+	}
+	return Answer(listener, id, int64(number), 0)
+}
+
+// Waits says whether the caller of id still waits for its answer. As long as it
+// does, its number is its own: ask after what was found by the number.
+func Waits(listener int, id uint64) bool {
+	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id))
+	return err == nil
+}
+
+// WakeInStep has a caller and whoever answers it take turns on one processor
+// (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6), where the kernel can.
+func WakeInStep(listener int) {
+	syscall.RawSyscall6(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+		unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, GuardIoctl.at(3), GuardIoctl.at(4), GuardIoctl.at(5))
+}
+
+// Replace puts a copy of fd in the place of listener, which is closed. A thread
+// that sleeps in Receive keeps it until it is interrupted.
+func Replace(listener, fd int) error { return unix.Dup3(fd, listener, unix.O_CLOEXEC) }
