@@ -134,7 +134,7 @@ func (t *Tracer) apply(q *question, a answer) resume {
 	case a.signal != 0:
 		kernel.Kill(q.event.TID, a.signal)
 	case a.forbidden != nil:
-		t.forbid(q.event.TID, *a.forbidden)
+		t.forbid(q, *a.forbidden)
 	}
 	if a.errno != 0 {
 		return t.skip(call{Event: q.event}, a.errno)

@@ -114,8 +114,9 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	if err := signals.Interruptible(); err != nil {
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
+	home, _ := kernel.Home() // unknown: nobody is taken to be there
 	t := &Tracer{
-		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard)},
+		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home},
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  numbersOf(traced(p)), cache: newCache(), eldest: eldest,
 	}
@@ -276,11 +277,7 @@ func (t *Tracer) handleDeath(e Event) resume {
 		}
 	}
 	if task != nil && task.pending.isChdir() {
-		// A second SIGKILL, to a thread that an exec was ending, ends the exit event,
-		// too (kernel/signal.c, complete_signal).
-		t.log.Write(audit.Record{Level: audit.Error, Ctx: "trace", Op: "chdir", PID: e.TID, Act: "exit",
-			Msg: "it died before it could be seen where it was"})
-		t.leave(unjudged.status)
+		t.search()
 	}
 	return none
 }
