@@ -126,6 +126,9 @@ var Clauses = []Clause{
 	{"CFG-08", Must, Syd, "include reads a file relative to the including one, include_profile a profile; circles and more than 16 files inside each other are errors."},
 	{"CFG-12", Must, Ours, "Every mistake is told with file, line, column and what was expected, all at once, status 22, nothing started; only root's and the caller's files are read; what is printed is the same configuration again."},
 
+	{"PTH-04", Must, Ours, "A call that is intercepted and allowed has the native result in everything that a program can see."},
+	{"PTH-05", Must, Syd, "/proc/self, /proc/thread-self, /dev/fd, /dev/stdin, /proc/PID/fd/N, /dev/tty, /proc/net and /proc/mounts mean the caller's."},
+
 	{"LOG-01", Must, Syd, "A record is a line of JSON: id, ctx, cap, act, sys, path, time (UTC), cmd, cwd, pid, uid and tip, the rule that would allow it; untrusted bytes are escaped."},
 	{"LOG-02", Must, Ours, "The log goes to stderr, or to the descriptor SYD_LOG_FD, from the level SYD_LOG on; a full pipe or slow reader blocks no tracee: records are counted and dropped, and the count is logged."},
 	{"LOG-03", Must, Syd, "Every denial but filter has exactly one record; allowed calls have none, except by warn."},
