@@ -220,6 +220,7 @@ var (
 		{Syscall: "fchownat", Effect: Allow, Guarded: true},
 		{Syscall: "utimensat", Effect: Allow, Guarded: true},
 		{Syscall: "truncate", Effect: Allow, Guarded: true},
+		{Syscall: "ftruncate", Effect: Allow, Guarded: true},
 		{Syscall: "setxattr", Effect: Allow, Guarded: true},
 		{Syscall: "removexattr", Effect: Allow, Guarded: true},
 	})

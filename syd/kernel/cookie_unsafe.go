@@ -50,6 +50,7 @@ const (
 	GuardFchownat
 	GuardUtimensat
 	GuardTruncate
+	GuardFtruncate
 	GuardSetxattr
 	GuardRemovexattr
 
@@ -99,6 +100,7 @@ var guards = [numGuards]struct {
 	GuardFchownat:        {"fchownat", 5},
 	GuardUtimensat:       {"utimensat", 4},
 	GuardTruncate:        {"truncate", 2},
+	GuardFtruncate:       {"ftruncate", 2},
 	GuardSetxattr:        {"setxattr", 5},
 	GuardRemovexattr:     {"removexattr", 2},
 	GuardSocket:          {"socket", 3},

@@ -158,7 +158,12 @@ func (v View) Held(fd int) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	p := Place{base: -1, fd: own}
+	return held(own)
+}
+
+// held takes over a descriptor of ours.
+func held(own int) (p Place, err error) {
+	p = Place{base: -1, fd: own}
 	if p.Path, err = linkText(own); err == nil {
 		err = p.describe()
 	}
@@ -169,6 +174,15 @@ func (v View) Held(fd int) (Place, error) {
 	p.Lost = !leadsTo(p.Path, p.Identity)
 	p.settle()
 	return p, nil
+}
+
+// Own is the file that descriptor fd of ours is open on. The caller still owns fd.
+func Own(fd int) (Place, error) {
+	copied, err := duplicate(fd)
+	if err != nil {
+		return Place{}, err
+	}
+	return held(copied)
 }
 
 // describe fills in what the descriptor tells.

@@ -287,16 +287,62 @@ func emulateTruncate(w where, length int, wide bool) func(*notice) reply {
 		if size < 0 {
 			return fails(syscall.EINVAL)
 		}
+		if w.path == noArg {
+			return n.truncateHeld(n.arg(w.dir), size)
+		}
 		return n.file(w, policy.Truncate, func(p *kernel.Place) reply {
 			if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
 				return fails(syscall.EPERM)
 			}
-			if w.path == noArg {
-				return proceed // by its descriptor, which has to be open for writing
-			}
-			return n.ended(p.Truncate(size))
+			return n.resized(p, size, func() error { return p.Truncate(size) })
 		})
 	}
+}
+
+// truncateHeld is ftruncate(2). The file that is judged is the one that is held:
+// by the time that the kernel made the call, the number could be another's.
+func (n *notice) truncateHeld(fd int, size int64) reply {
+	held, err := kernel.Borrow(n.tid, fd)
+	if err == nil {
+		defer kernel.Close(held)
+		if !n.waits() {
+			err = errGone
+		}
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	p, err := kernel.Own(held)
+	if err != nil {
+		return n.failed(err)
+	}
+	defer p.Close()
+	if !p.Nameless {
+		if errno := n.allow(p.Path, policy.Truncate); errno != 0 {
+			return fails(errno)
+		}
+		if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
+			return fails(syscall.EPERM)
+		}
+	}
+	return n.resized(&p, size, func() error { return kernel.Ftruncate(held, size) })
+}
+
+// resized has do set a file's length, unless the caller's own limit is less.
+func (n *notice) resized(p *kernel.Place, size int64, do func() error) reply {
+	n.itself()
+	limit, err := kernel.FileSizeLimit(n.tid)
+	if err == nil && !n.waits() {
+		err = errGone
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	if p.IsRegular() && size > limit && size > p.Stat().Size {
+		kernel.Kill(n.tid, syscall.SIGXFSZ)
+		return fails(syscall.EFBIG)
+	}
+	return n.made(false, do)
 }
 
 // timeForm is the form of a call's times.

@@ -225,11 +225,6 @@ func (n *notice) ids(uid, gid uint32) (uint32, uint32, error) {
 	return users.Inside(uid), groups.Inside(gid), err
 }
 
-// emulateFstat lets the kernel do what needs nothing but the descriptor.
-func emulateFstat(n *notice) reply {
-	return n.file(byFD(0), policy.Stat, func(p *kernel.Place) reply { return proceed })
-}
-
 // emulateAccess makes access(2) and its like.
 func emulateAccess(w where, mode int) func(*notice) reply {
 	return func(n *notice) reply {
