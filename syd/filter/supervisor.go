@@ -189,6 +189,7 @@ var (
 			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
 		},
 		argued("", plain("answers in a tracee's memory: all registers are in use", "process_vm_writev")),
+		[]Rule{{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true}},
 		argued("for a tracee", plain("", "lseek", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch", "umask",
 			"memfd_create", "kill", "dup3")),
 		argued("", []Rule{

@@ -240,7 +240,7 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 		err = unix.ENOENT
 	}
 	switch {
-	case !w.lost || !w.named():
+	case !w.lost || !w.named() || name == "." || name == "..":
 	case err == nil:
 		// No path leads to where we are: no rule can speak of what is below.
 		Close(fd)

@@ -59,6 +59,9 @@ func emulateGetdents(encode func(n *notice, out []byte, e entry) []byte) func(*n
 // list reads entries until one of them may be listed.
 func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e entry) []byte) reply {
 	size := min(uint64(uint32(n.Args[2])), maxListed)
+	if n.arg(2) < 0 {
+		size = 0 // fs/readdir.c counts in an int: no entry fits
+	}
 	buf := make([]byte, size)
 	for {
 		if size == 0 {

@@ -119,10 +119,8 @@ func (n *notice) looked(p *kernel.Place, l kernel.Lookup, category policy.Catego
 	switch {
 	case err == syscall.ELOOP && !p.Exists:
 		return r, true
-	case err != nil && n.hidden(p.Path):
-		return fails(n.allow(p.Path, category)), false
 	case err != nil:
-		return n.failed(err), false
+		return n.absent(p, err, category), false
 	}
 	return n.judged(p, category, do), false
 }
