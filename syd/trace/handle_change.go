@@ -370,7 +370,7 @@ func emulateUtime(w where, times int, f timeForm) func(*notice) reply {
 		}
 		call := w
 		if w.dir != noArg && w.path != noArg && n.pointer(w.path) == 0 && n.arg(w.dir) != kernel.AtFDCWD {
-			call = byFD(w.dir)
+			call = byRealFD(w.dir)
 			if w.flags != noArg && n.Args[w.flags] != 0 {
 				return fails(syscall.EINVAL)
 			}

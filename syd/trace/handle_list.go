@@ -40,6 +40,9 @@ func emulateGetdents(encode func(n *notice, out []byte, e entry) []byte) func(*n
 			return n.failed(err)
 		}
 		defer held.Close()
+		if n.view().PathOnly(fd) {
+			return fails(syscall.EBADF)
+		}
 		if !held.IsDirectory() {
 			return fails(syscall.ENOTDIR)
 		}
@@ -75,6 +78,7 @@ func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e e
 			return returns(0)
 		}
 		var out []byte
+		var ends []listEnd
 		for rest := buf[:length]; len(rest) >= direntHead; {
 			e, size, ok := decodeEntry(rest)
 			if !ok {
@@ -83,13 +87,40 @@ func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e e
 			rest = rest[size:]
 			if n.listed(dir, e.name) {
 				out = encode(n, out, e)
+				ends = append(ends, listEnd{len(out), int64(e.offset)})
 			}
 		}
 		if len(out) == 0 {
 			continue
 		}
-		return puts(1, out, int64(len(out)))
+		return n.put(fd, out, ends)
 	}
+}
+
+// listEnd is where an entry ends in what is returned, and in the directory.
+type listEnd struct {
+	at     int
+	offset int64
+}
+
+// put writes the entries; if not all of them have room in the caller's memory,
+// those that have, and the directory is read on from there.
+func (n *notice) put(fd int, out []byte, ends []listEnd) reply {
+	for whole := len(ends); whole > 0; whole-- {
+		end := ends[whole-1]
+		switch err := n.write(1, out[:end.at]); {
+		case err == syscall.EFAULT && whole > 1:
+			continue
+		case err != nil:
+			return n.failed(err)
+		case whole < len(ends):
+			if err := kernel.SeekTo(fd, end.offset); err != nil {
+				return n.failed(err)
+			}
+		}
+		return returns(int64(end.at))
+	}
+	return fails(syscall.EFAULT)
 }
 
 func decodeEntry(text []byte) (e entry, size int, ok bool) {

@@ -103,6 +103,9 @@ func (n *notice) openPath(path int, o opening) reply {
 	if o.text, err = n.text(path); err != nil {
 		return n.failed(err)
 	}
+	if o.text == "" {
+		return fails(syscall.ENOENT)
+	}
 	if o.text == apiRoot {
 		if r, ok := n.openState(o); ok {
 			return r
@@ -121,6 +124,9 @@ func (n *notice) open(o opening) reply {
 	for try := range openTries {
 		p, err := n.place(o.text, o.lookup, try == 0)
 		if err != nil {
+			if err != errGone && kernel.DescriptorsFull(n.tid) {
+				return fails(syscall.EMFILE) // the kernel looks for a number first
+			}
 			return n.missed(&p, err)
 		}
 		r, again := n.openPlace(&p, o)
