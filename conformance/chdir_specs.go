@@ -132,4 +132,17 @@ var _ = Describe("chdir", func() {
 		Expect(Syd(ctx, execOpen, cmd...)).To(SayLine("sharer exit 10"), "the race can be won")
 		Expect(Syd(ctx, execRules("deny/chdir+"+bad), cmd...)).To(SayLine("sharer signal SIGKILL"))
 	})
+
+	Spec("EVT-SYX-02.10", "that raced its way to a denied directory and was killed at once leaves nobody who shares it there", func(ctx context.Context) {
+		good, bad := filepath.Join(TempDir(), "one"), filepath.Join(TempDir(), "two")
+		Expect(os.Mkdir(good, 0o777)).To(Succeed())
+		Expect(os.Mkdir(bad, 0o777)).To(Succeed())
+		cmd := Fixture("tracestate", "race-killed", good, bad, "10")
+		Expect(Native(ctx, cmd...).Facts("sharer")).To(ContainElement("exit 10"), "the race can be won")
+		Expect(Syd(ctx, execOpen, cmd...).Facts("sharer")).To(ContainElement("exit 10"), "the race can be won")
+		result := Syd(ctx, execRules("filter/chdir+"+bad), cmd...)
+		Expect(result).To(ExitWith(0))
+		Expect(result.Facts("sharer")).To(ContainElement("signal SIGKILL"))
+		Expect(result.Facts("sharer")).NotTo(ContainElement("exit 10"), "%s", result)
+	})
 })

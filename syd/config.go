@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"syd/syd/kernel"
@@ -36,7 +37,25 @@ func Profiles() []string { return policy.Profiles() }
 const maxConfig = 1 << 20
 
 // configure makes the policy. Files are read here, before anything is confined.
-func configure(o Options) (*policy.Policy, error) { return policy.Parse(o.Config, readConfig) }
+func configure(o Options) (*policy.Policy, error) {
+	return policy.ParseIn(o.Config, policy.Sources{Read: readConfig, Getenv: lookup})
+}
+
+// lookup is the environment for configurations: PWD is where we are, whatever
+// was handed down, and HOME is the user's if none was.
+func lookup(name string) (value string, set bool) {
+	if name == "PWD" {
+		wd, err := syscall.Getwd()
+		return wd, err == nil && strings.HasPrefix(wd, "/")
+	}
+	value, set = os.LookupEnv(name)
+	if name == "HOME" && !set {
+		if user, ok := account(os.Getuid()); ok {
+			return user.home, true
+		}
+	}
+	return value, set
+}
 
 // Configuration is the policy that o asks for, as commands. Nothing is started.
 func Configuration(o Options) (string, Exit, error) {

@@ -25,6 +25,7 @@ const (
 	verbExport
 	verbProfiles
 	verbPrint
+	verbShell
 )
 
 // later are the options of Syd that this version does not have yet: naming one
@@ -39,7 +40,6 @@ var later = []struct {
 	{"l", "login", false, "login shells"},
 	{"q", "quick-boot", false, "a quick start"},
 	{"t", "", false, "this option"},
-	{"", "sh", false, "the shell library"},
 	{"", "el", false, "the Emacs Lisp library"},
 }
 
@@ -49,9 +49,14 @@ type options struct {
 	filter, format string // to be exported
 }
 
-// parse reads the command line. Options end at the first word that isn't one.
+// parse reads the command line. Options end at the first word that isn't one. An
+// empty one asks for a login shell.
 func parse(args []string) (options, verb, error) {
 	var o options
+	if len(args) == 0 {
+		o.Options = syd.Login()
+		return o, verbRun, nil
+	}
 	chosen := verbRun
 	f := pflag.NewFlagSet("syd", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -78,6 +83,7 @@ func parse(args []string) (options, verb, error) {
 	option("V", "version", false, is(verbVersion))
 	option("", "api", false, is(verbAPI))
 	option("", "check", false, is(verbCheck))
+	option("", "sh", false, is(verbShell))
 	option("x", "observe", false, func(string) error { o.Observe = true; return nil })
 	option("a", "arg0", true, func(v string) error { o.Arg0 = v; return nil })
 	configure := func(where string, kind syd.Kind) func(string) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // esyd.sh
 	"errors"
 	"fmt"
 	"io"
@@ -21,17 +22,17 @@ const (
 	apiVersion = 3
 	usage      = `Usage: syd [options] [--] COMMAND [ARGUMENT...]
        syd [options] --print
-       syd --api | --check | -p list
+       syd --api | --check | --sh | -p list
+       syd
 
 Runs COMMAND in a sandbox and exits with its status: its exit code, 128+N if
-signal N killed it. Without a rule that allows it nothing is executed.
+signal N killed it. Without a rule that allows it nothing is executed. Without
+any argument the user's shell is run, as a login shell with -p user.
 
 Options:
   -m COMMAND   one configuration command (below)
   -P FILE      a file of them, NAME.syd-3, that only root or you may write
-  -p NAME      a built-in profile: off = no policy, the sandbox only traces; lib =
-               every category off; quiet = denials leave no record; list = print
-               the names
+  -p NAME      a built-in profile (below); list = print the names
                (-m, -P and -p may be repeated; later ones win)
   --print      print the configuration that -m, -P and -p make; start nothing
   -a NAME      argv[0] of COMMAND
@@ -45,6 +46,7 @@ Options:
   -h, -V       print this help, the version
   --api        print the number of the configuration language's version
   --check      exit 0 inside a sandbox of syd, 1 outside
+  --sh         print a shell function that speaks to the sandbox: eval "$(syd --sh)"
 
 Configuration commands:
   ACTION/CATEGORIES+PATTERN    add a rule; the last rule that matches wins
@@ -57,6 +59,7 @@ Configuration commands:
   mask+PATTERN                 calls on these files work on /dev/null (- and ^ remove)
   append+PATTERN               these files are written at their end only (- ^)
   lock:off|exec|ipc|drop|read|on  who may change the policy of the running sandbox
+  config/expand:SECONDS        if it isn't 0, what follows may have $NAME and ${NAME}
   pid/max:N                    from how many tasks on the pid category decides
   segvguard/expiry:SECONDS     how long a crash counts; 0 = off
   segvguard/maxcrashes:N       how many suspend an executable
@@ -78,14 +81,32 @@ Configuration commands:
   PATTERN: an absolute path; ? * ** [...] [!...] {a,b}; DIR/*** = DIR and all below
            it; a backslash takes the next character as it is
 
+Profiles (-p NAME --print shows what one says):
+  off          no policy, the sandbox only traces
+  lib          every category off, to turn on what is needed
+  linux        the system's programs and libraries, nothing to be changed
+  container    linux, and the working directory to work in
+  user         linux, terminals, the home directory, temporary files; then
+               /etc/user.syd-3 and ~/.user.syd-3, if they exist
+  tty          terminals
+  readonly     nothing is changed, whatever was allowed before
+  trace        what no rule speaks of happens, with a record
+  quiet        what no rule allows is denied without a record
+  nomem, nopie change nothing in this version
+
 Environment:
   SYD_LOG      the least important level to log: emerg alert crit error warn
                notice info debug (default: warn)
   SYD_LOG_FD   the descriptor that records go to (default: 2)
 
-Example: syd -m 'allow/exec,chdir+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id; echo $?'
+Example: syd -m 'allow/all+/***' -m 'deny/exec+/usr/bin/id' -- sh -c 'id; echo $?'
 `
 )
+
+// shellLibrary is a function for shells, which speaks to the sandbox.
+//
+//go:embed esyd.sh
+var shellLibrary string
 
 // run is the whole command: it returns the status to exit with.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -102,6 +123,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case verbAPI:
 		fmt.Fprintln(stdout, apiVersion)
+		return 0
+	case verbShell:
+		fmt.Fprint(stdout, shellLibrary)
 		return 0
 	case verbProfiles:
 		fmt.Fprintln(stdout, strings.Join(syd.Profiles(), "\n"))

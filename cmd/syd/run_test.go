@@ -79,10 +79,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestNoArguments(t *testing.T) {
+	t.Setenv("SHELL", "/bin/bash")
+	want := syd.Options{Argv: []string{"/bin/bash"}, Arg0: "-bash", Config: []syd.Command{{Where: "-p", Text: "user", Kind: syd.Profile}}}
+	if got, verb, err := parse(nil); err != nil || verb != verbRun || !same(got.Options, want) {
+		t.Errorf("got %+v verb %d %v, want %+v", got, verb, err, want)
+	}
+}
+
 func TestVerbs(t *testing.T) {
 	for line, want := range map[string]verb{
 		"-h": verbHelp, "--help": verbHelp, "-V": verbVersion, "--version": verbVersion, "--api": verbAPI,
-		"--check": verbCheck, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
+		"--check": verbCheck, "--sh": verbShell, "-x -h": verbHelp, "-h true": verbHelp, "-poff -V": verbVersion, "true -h": verbRun,
 		"-p list": verbProfiles, "-plist true": verbProfiles, "--profile=list": verbProfiles, "--print": verbPrint, "-poff --print true": verbPrint,
 		"-E tracer:bpf": verbExport, "--export=sandbox:rules": verbExport, "-Eprocess:pfc": verbExport,
 	} {
@@ -143,7 +151,7 @@ func outcome(args ...string) (status int, stdout, stderr string) {
 
 func TestPrints(t *testing.T) {
 	for _, row := range []struct{ option, want string }{
-		{"-h", usage}, {"--help", usage}, {"--api", "3\n"},
+		{"-h", usage}, {"--help", usage}, {"--api", "3\n"}, {"--sh", shellLibrary},
 		{"-V", "syd " + version + " (configuration language 3)\n"},
 	} {
 		if status, stdout, stderr := outcome(row.option); status != 0 || stdout != row.want || stderr != "" {
@@ -151,7 +159,7 @@ func TestPrints(t *testing.T) {
 		}
 	}
 	// The help names every option there is.
-	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check", "-P ", "--print"} {
+	for _, option := range []string{"-m ", "-p ", "-a ", "-e ", "-x ", "-E ", "-h,", "-V ", "--api", "--check", "--sh", "-P ", "--print"} {
 		if !strings.Contains(usage, "  "+option) && !strings.Contains(usage, " "+option) {
 			t.Errorf("the help lacks %s", option)
 		}
@@ -179,7 +187,6 @@ func refused(t *testing.T, says string, args ...string) {
 
 func TestRefusals(t *testing.T) {
 	for line, says := range map[string]string{
-		"":                          "expected a command",
 		"--":                        "expected a command",
 		"-poff":                     "expected a command",
 		"-p off -x --":              "expected a command",
@@ -202,7 +209,7 @@ func TestRefusals(t *testing.T) {
 		"-E tracer true":            "expected FILTER:FORMAT, of sandbox process tracer",
 		"-E tracer:text":            "expected FILTER:FORMAT",
 		"-E :bpf":                   "expected FILTER:FORMAT",
-		"-p none true":              `-p: "none": unknown profile: expected lib, off, quiet`,
+		"-p none true":              `-p: "none": unknown profile: expected container, lib, linux, nomem, nopie, off, quiet, readonly, trace, tty, user`,
 		"-pOFF true":                `-p: "OFF": unknown profile`,
 		"-p a/../off true":          "unknown profile",
 		"-e =1 true":                "expected VAR=VAL, VAR or VAR=",

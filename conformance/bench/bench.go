@@ -74,7 +74,6 @@ func Measure(ctx context.Context, o Options, run *Run, each func(Row)) error {
 	if err := fixtures.Extract(dir); err != nil {
 		return err
 	}
-	build := append(append([]string{o.Build}, o.BuildOptions...), "--")
 	for _, c := range Cases {
 		c.budget = budget
 		if len(o.Only) > 0 && !slices.Contains(o.Only, c.Name) {
@@ -87,6 +86,11 @@ func Measure(ctx context.Context, o Options, run *Run, each func(Row)) error {
 			c.rounds, c.budget = o.Rounds, 0
 		}
 		row := Row{Case: c}
+		options, err := c.options(dir)
+		if err != nil {
+			return err
+		}
+		build := slices.Concat([]string{o.Build}, o.BuildOptions, options, []string{"--"})
 		if c.crowded() {
 			row.Unsupported = thisMachine.lacksRoom(c.tasks[1])
 		}

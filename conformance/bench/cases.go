@@ -5,7 +5,10 @@ package bench
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,6 +30,9 @@ type Case struct {
 	// outside: the fixture runs natively on both sides and starts what is
 	// measured. Otherwise it runs inside, and the sandbox's start is not timed.
 	outside bool
+	// rules is how many there are in the build's policy, which has every call on
+	// files looked at and allows what the case does; 0: the build's options only.
+	rules int
 	// tasks, if there are any, are the live tasks on either side; both are in
 	// the build's sandbox.
 	tasks [2]int
@@ -61,6 +67,26 @@ var Cases = []Case{
 	{
 		Name: "crowd", What: "fork, exit and wait beside 10,000 sleeping tasks; the base is the same beside 10",
 		Target: 1.35, rounds: 100, command: []string{"crowd", tasks, "40"}, tasks: [2]int{10, 10000},
+	},
+	{
+		Name: "open", What: "open and close of a file, under 10 rules",
+		Target: 9, Goal: 7, rounds: 40, command: []string{"open", "400", program}, rules: 10,
+	},
+	{
+		Name: "open10k", What: "the same under 10,000 rules",
+		Target: 11, rounds: 40, command: []string{"open", "400", program}, rules: 10_000,
+	},
+	{
+		Name: "stat", What: "stat of a file, under 10 rules",
+		Target: 12, rounds: 40, command: []string{"stat", "400", program}, rules: 10,
+	},
+	{
+		Name: "pair", What: "open and close, while another process does the same, under 10 rules",
+		Target: 15, Goal: 10, rounds: 40, command: []string{"open-pair", "400", program}, rules: 10,
+	},
+	{
+		Name: "free", What: "calls that no rule is about, under 10 rules",
+		Target: 1.05, rounds: 80, command: []string{"seek", "200", "500"}, rules: 10,
 	},
 }
 
@@ -140,6 +166,21 @@ func (c Case) sides(fixture, nothing string, base, build []string) [2]side {
 }
 
 func (c Case) crowded() bool { return c.tasks != [2]int{} }
+
+// options are those that the build needs for the case: its policy, in a file.
+func (c Case) options(dir string) ([]string, error) {
+	if c.rules == 0 {
+		return nil, nil
+	}
+	var text strings.Builder
+	text.WriteString("sandbox/all:on\nallow/all+/***\n")
+	for i := range c.rules - 1 {
+		kind := [...]string{"/***", "/file", "/*.c"}[i%3]
+		fmt.Fprintf(&text, "deny/all+/nowhere/%d%s\n", i, kind)
+	}
+	name := filepath.Join(dir, fmt.Sprintf("rules-%d.syd-3", c.rules))
+	return []string{"-P", name}, os.WriteFile(name, []byte(text.String()), 0o644)
+}
 
 // Duration prints nanoseconds with three digits and a unit.
 func Duration(ns float64) string {

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 
 	seccomp "github.com/seccomp/libseccomp-golang"
@@ -183,4 +185,20 @@ func patch(program []byte, in Inputs) {
 		}
 		binary.NativeEndian.PutUint32(program[4:], uint32(value))
 	}
+}
+
+// Syscalls are the names of all calls of the ABIs that a tracee may use, as far
+// as libseccomp or newer know them.
+func Syscalls() (names []string) {
+	const numbers = 1024 // more than any ABI here has
+	for _, a := range arches {
+		for nr := range numbers {
+			if name, err := seccomp.ScmpSyscall(nr).GetNameByArch(a.arch); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	names = append(names, slices.Collect(maps.Keys(newer))...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }

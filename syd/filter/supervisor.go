@@ -199,8 +199,8 @@ var (
 	// becoming is how a receiver works as a tracee.
 	becoming = argued("a receiver works with a tracee's credentials, and a umask of its own", []Rule{
 		{Syscall: "unshare", Effect: Allow, Guarded: true, Conditions: equals(0, 0x200 /* CLONE_FS */)},
-		{Syscall: "setfsuid", Effect: Allow, Guarded: true},
-		{Syscall: "setfsgid", Effect: Allow, Guarded: true},
+		{Syscall: "setresuid", Effect: Allow, Guarded: true, Conditions: effectiveOnly},
+		{Syscall: "setresgid", Effect: Allow, Guarded: true, Conditions: effectiveOnly},
 		{Syscall: "setgroups", Effect: Allow, Guarded: true},
 		{Syscall: "capset", Effect: Allow, Guarded: true},
 		{Syscall: "capget", Effect: Allow},
@@ -220,6 +220,7 @@ var (
 		{Syscall: "fchownat", Effect: Allow, Guarded: true},
 		{Syscall: "utimensat", Effect: Allow, Guarded: true},
 		{Syscall: "truncate", Effect: Allow, Guarded: true},
+		{Syscall: "ftruncate", Effect: Allow, Guarded: true},
 		{Syscall: "setxattr", Effect: Allow, Guarded: true},
 		{Syscall: "removexattr", Effect: Allow, Guarded: true},
 	})
@@ -235,6 +236,9 @@ var (
 		{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
 	}
 )
+
+// effectiveOnly leaves the real and the saved ID as they are.
+var effectiveOnly = []Condition{{Arg: 0, Mask: ^uint64(0), Value: ^uint64(0)}, {Arg: 2, Mask: ^uint64(0), Value: ^uint64(0)}}
 
 // argued are rows that no run shows, and why they are there all the same.
 func argued(why string, rows []Rule) []Rule {

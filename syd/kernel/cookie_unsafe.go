@@ -36,8 +36,8 @@ const (
 	GuardPidfdGetfd
 	GuardPidfdOpen
 	GuardUnshare
-	GuardSetfsuid
-	GuardSetfsgid
+	GuardSetresuid
+	GuardSetresgid
 	GuardSetgroups
 	GuardCapset
 	GuardMkdirat
@@ -50,6 +50,7 @@ const (
 	GuardFchownat
 	GuardUtimensat
 	GuardTruncate
+	GuardFtruncate
 	GuardSetxattr
 	GuardRemovexattr
 
@@ -85,8 +86,8 @@ var guards = [numGuards]struct {
 	GuardPidfdGetfd:      {"pidfd_getfd", 3},
 	GuardPidfdOpen:       {"pidfd_open", 2},
 	GuardUnshare:         {"unshare", 1},
-	GuardSetfsuid:        {"setfsuid", 1},
-	GuardSetfsgid:        {"setfsgid", 1},
+	GuardSetresuid:       {"setresuid", 3},
+	GuardSetresgid:       {"setresgid", 3},
 	GuardSetgroups:       {"setgroups", 2},
 	GuardCapset:          {"capset", 2},
 	GuardMkdirat:         {"mkdirat", 3},
@@ -99,6 +100,7 @@ var guards = [numGuards]struct {
 	GuardFchownat:        {"fchownat", 5},
 	GuardUtimensat:       {"utimensat", 4},
 	GuardTruncate:        {"truncate", 2},
+	GuardFtruncate:       {"ftruncate", 2},
 	GuardSetxattr:        {"setxattr", 5},
 	GuardRemovexattr:     {"removexattr", 2},
 	GuardSocket:          {"socket", 3},

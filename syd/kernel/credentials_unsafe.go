@@ -4,6 +4,8 @@ package kernel
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -11,10 +13,11 @@ import (
 )
 
 // Credentials are what the calling thread makes files with, and is judged by
-// where it opens them: the file system's user and group, the supplementary
-// groups, the effective capabilities and the umask. A thread that works for
-// tracees takes theirs. Its methods belong to one thread, which is locked for
-// good.
+// where it opens them: the effective user and group and with them the file
+// system's, which alone would leave it root to some files (/proc/sys, uid_map,
+// cgroup.procs), the supplementary groups, the effective capabilities and the
+// umask. A thread that works for tracees takes theirs. Its methods belong to one
+// thread, which is locked for good.
 type Credentials struct {
 	own     identity // what the thread was started with
 	now     identity
@@ -87,12 +90,13 @@ func (c *Credentials) become(to identity) error {
 			return err
 		}
 	}
-	setFSGID(to.gid)
-	setFSUID(to.uid)
-	if setFSUID(-1) != to.uid || setFSGID(-1) != to.gid {
-		return unix.EPERM
+	if err := setEffectiveGID(to.gid); err != nil {
+		return err
 	}
-	// A change of the user from 0 has taken capabilities of files (capabilities(7)).
+	if err := setEffectiveUID(to.uid); err != nil {
+		return err
+	}
+	// A change of the user from 0 has taken all of them (capabilities(7)).
 	if err := setEffective(to.effective); err != nil {
 		return err
 	}
@@ -100,17 +104,16 @@ func (c *Credentials) become(to identity) error {
 	return nil
 }
 
-// setFSUID and setFSGID return the former ID: the calls tell no error.
-func setFSUID(id int) int {
-	before, _, _ := syscall.RawSyscall6(unix.SYS_SETFSUID, uintptr(id), GuardSetfsuid.at(1), GuardSetfsuid.at(2),
-		GuardSetfsuid.at(3), GuardSetfsuid.at(4), GuardSetfsuid.at(5))
-	return int(before)
+// setEffectiveUID and setEffectiveGID leave the real and the saved ID, by which
+// the thread gets back, and by which it is no prey of its tracees.
+func setEffectiveUID(id int) error {
+	return result(syscall.RawSyscall6(unix.SYS_SETRESUID, ^uintptr(0), uintptr(id), ^uintptr(0),
+		GuardSetresuid.at(3), GuardSetresuid.at(4), GuardSetresuid.at(5)))
 }
 
-func setFSGID(id int) int {
-	before, _, _ := syscall.RawSyscall6(unix.SYS_SETFSGID, uintptr(id), GuardSetfsgid.at(1), GuardSetfsgid.at(2),
-		GuardSetfsgid.at(3), GuardSetfsgid.at(4), GuardSetfsgid.at(5))
-	return int(before)
+func setEffectiveGID(id int) error {
+	return result(syscall.RawSyscall6(unix.SYS_SETRESGID, ^uintptr(0), uintptr(id), ^uintptr(0),
+		GuardSetresgid.at(3), GuardSetresgid.at(4), GuardSetresgid.at(5)))
 }
 
 // setGroups changes the calling thread only, where libc's would change all.
@@ -147,4 +150,51 @@ func setEffective(effective uint64) error {
 	}
 	return result(syscall.RawSyscall6(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets[0])),
 		GuardCapset.at(2), GuardCapset.at(3), GuardCapset.at(4), GuardCapset.at(5)))
+}
+
+// IDMap is how a user namespace numbers the IDs of ours (user_namespaces(7)).
+type IDMap []struct{ inside, outside, count uint32 }
+
+// overflowID is what an ID without a number there is shown as (the default of
+// /proc/sys/kernel/overflowuid and overflowgid).
+const overflowID = 65534
+
+// IDMapOf reads tid's uid_map or gid_map.
+func IDMapOf(tid int, which string) (m IDMap, err error) {
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/" + which)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var numbers [3]uint32
+		for i, field := range strings.Fields(line) {
+			n, err := strconv.ParseUint(field, 10, 32)
+			if err != nil || i > 2 {
+				return nil, unix.EIO
+			}
+			numbers[i] = uint32(n)
+		}
+		m = append(m, struct{ inside, outside, count uint32 }{numbers[0], numbers[1], numbers[2]})
+	}
+	return m, nil
+}
+
+// Inside is the number that one of our IDs has there.
+func (m IDMap) Inside(id uint32) uint32 {
+	for _, r := range m {
+		if id >= r.outside && id-r.outside < r.count {
+			return r.inside + id - r.outside
+		}
+	}
+	return overflowID
+}
+
+// Outside is the ID of ours that a number there means.
+func (m IDMap) Outside(id uint32) (uint32, bool) {
+	for _, r := range m {
+		if id >= r.inside && id-r.inside < r.count {
+			return r.outside + id - r.inside, true
+		}
+	}
+	return 0, false
 }

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,8 +23,8 @@ func (p *Place) Access(mode uint32, flags int) error {
 		uintptr(flags|unix.AT_EMPTY_PATH), GuardFaccessat2.at(4), GuardFaccessat2.at(5)))
 }
 
-// Stat describes the file. Preconditions: Look.
-func (p *Place) Stat() (Stat, error) { return Fstat(p.fd) }
+// Stat is what the file was when it was looked at. Preconditions: Look.
+func (p *Place) Stat() Stat { return p.stat }
 
 // Statx is statx(2). Preconditions: Look.
 func (p *Place) Statx(flags int, mask uint32) (st unix.Statx_t, err error) {
@@ -115,6 +116,30 @@ func Borrow(tid, fd int) (int, error) {
 		return -1, errno
 	}
 	return int(copied), nil
+}
+
+// Ftruncate is ftruncate(2).
+func Ftruncate(fd int, size int64) error {
+	return result(syscall.Syscall6(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size),
+		GuardFtruncate.at(2), GuardFtruncate.at(3), GuardFtruncate.at(4), GuardFtruncate.at(5)))
+}
+
+// FileSizeLimit is tid's soft RLIMIT_FSIZE (proc_pid_limits(5)).
+func FileSizeLimit(tid int) (int64, error) {
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/limits")
+	if err != nil {
+		return 0, err
+	}
+	const row = "Max file size"
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, row); ok {
+			soft, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+			if limit, err := strconv.ParseInt(soft, 10, 64); err == nil {
+				return limit, nil
+			}
+		}
+	}
+	return math.MaxInt64, nil // unlimited, or more than a file can have
 }
 
 // Getdents is getdents64(2).

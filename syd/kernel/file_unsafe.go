@@ -36,11 +36,21 @@ const (
 // PollEvents says which of fds, in order, is ready: readable, or hung up.
 type PollEvents struct{ Readable, HungUp bool }
 
-// Poll sleeps until one of fds is readable or hung up and says which.
-func Poll(fds ...int) ([]PollEvents, error) {
+// Polled is a descriptor to wait for: until it is readable or hung up, or if it
+// ends only for the latter.
+type Polled struct {
+	FD   int
+	Ends bool
+}
+
+// Poll sleeps until something has come to one of fds and says what.
+func Poll(fds ...Polled) ([]PollEvents, error) {
 	set := make([]unix.PollFd, len(fds))
-	for i, fd := range fds {
-		set[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	for i, p := range fds {
+		set[i].Fd = int32(p.FD)
+		if !p.Ends {
+			set[i].Events = unix.POLLIN
+		}
 	}
 	for {
 		_, err := unix.Poll(set, -1)
@@ -83,9 +93,15 @@ func Close(fd int) {
 // openat2 opens path as openat2(2) does (Linux 5.6); the caller owns the
 // descriptor. It may sleep.
 func openat2(dir int, path string, how unix.OpenHow) (int, error) {
-	name, err := unix.BytePtrFromString(path)
-	if err != nil {
-		return -1, err
+	var short [256]byte
+	name := &short[0]
+	if len(path) >= len(short) || strings.IndexByte(path, 0) >= 0 {
+		var err error
+		if name, err = unix.BytePtrFromString(path); err != nil {
+			return -1, err
+		}
+	} else {
+		copy(short[:], path)
 	}
 	fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(name)),
 		uintptr(unsafe.Pointer(&how)), unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
@@ -185,18 +201,22 @@ func MayExecute(path string) error {
 // max bytes with the NUL. EFAULT: not mapped; ENAMETOOLONG: no NUL in max.
 // Reads never cross into a page that the string doesn't reach.
 func ReadString(tid int, addr uint64, max int) (string, error) {
+	var first [256]byte // most paths are short
+	return ReadStringInto(first[:], tid, addr, max)
+}
+
+// ReadStringInto is ReadString with the caller's buffer for what is read first.
+func ReadStringInto(first []byte, tid int, addr uint64, max int) (string, error) {
 	const page = 4096
-	buf := make([]byte, 0, 256)
+	var buf []byte
 	for len(buf) < max {
 		at := addr + uint64(len(buf))
-		n := min(page-int(at%page), max-len(buf), max)
-		if len(buf) == 0 {
-			n = min(n, 256) // most paths are short
+		n := min(page-int(at%page), max-len(buf))
+		chunk := first[:min(n, len(first))]
+		if len(buf) > 0 {
+			chunk = make([]byte, n)
 		}
-		chunk := make([]byte, n)
-		local := []unix.Iovec{{Base: &chunk[0]}}
-		local[0].SetLen(n)
-		got, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(at), Len: n}}, 0)
+		got, err := readSome(tid, at, chunk)
 		if err != nil {
 			return "", err
 		}
@@ -209,6 +229,19 @@ func ReadString(tid int, addr uint64, max int) (string, error) {
 		buf = append(buf, chunk[:got]...)
 	}
 	return "", unix.ENAMETOOLONG
+}
+
+// readSome reads what there is at addr, without a page that can't be had.
+func readSome(tid int, addr uint64, buf []byte) (int, error) {
+	local := unix.Iovec{Base: &buf[0]}
+	local.SetLen(len(buf))
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(buf)}
+	n, _, errno := syscall.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(tid), uintptr(unsafe.Pointer(&local)), 1,
+		uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // Status holds the fields of /proc/PID/status (proc_pid_status(5)) in use.

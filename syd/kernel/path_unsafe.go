@@ -42,6 +42,9 @@ type Lookup struct {
 	// Pass, if any, is asked about each directory that the lookup passes through
 	// and each symlink that it follows, by its path; an error ends the lookup.
 	Pass func(path string) error
+	// As, if any, has the calling thread work as the task, which may be refused a
+	// step of its lookup, until leave.
+	As func() (leave func(), err error)
 	// Flags are those of openat2(2): RESOLVE_...
 	Flags uint64
 }

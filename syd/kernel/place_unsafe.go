@@ -29,6 +29,7 @@ type Place struct {
 	Mode     uint32
 	Identity Identity
 
+	stat Stat   // of an existing file, when it was looked at
 	base int    // O_PATH directory that name begins in, or AT_FDCWD
 	name string // "": fd is the file
 	fd   int    // O_PATH; -1: none
@@ -56,6 +57,9 @@ func (p *Place) IsDirectory() bool { return p.Exists && p.Mode&unix.S_IFMT == un
 func (p *Place) IsRegular() bool    { return p.Exists && p.Mode&unix.S_IFMT == unix.S_IFREG }
 func (p *Place) IsCharDevice() bool { return p.Exists && p.Mode&unix.S_IFMT == unix.S_IFCHR }
 
+// Asked: it took a look into the task's /proc to find it.
+func (p *Place) Asked() bool { return p.base != unix.AT_FDCWD }
+
 // Quick is the place that text leads to if there is no symlink on the way. Not
 // ok: that can't be said, or not by its text alone; Find can. It looks nothing
 // up but the directory that a relative path begins in.
@@ -79,7 +83,7 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	}
 	p.base = base
 	at, err := linkText(base)
-	if err != nil || !strings.HasPrefix(at, "/") || strings.HasSuffix(at, deletedSuffix) {
+	if _, plain := lexical(at); err != nil || !plain || at[0] != '/' || strings.HasSuffix(at, deletedSuffix) {
 		p.Close()
 		return p, false
 	}
@@ -92,9 +96,12 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 const deletedSuffix = " (deleted)" // fs/d_path.c
 
 // lexical cleans text of empty components and of ".": the path that it is if
-// nothing on the way is a symlink. Not plain: it has "..", or the number of a
-// thread of ours, which has to be looked at.
+// nothing on the way is a symlink. Not plain: it has "..", or a number, which may
+// be that of a thread of ours by the time it is opened.
 func lexical(text string) (clean string, plain bool) {
+	if text == "" {
+		return "", false
+	}
 	tidy := true
 	for i := 0; i < len(text); {
 		end := strings.IndexByte(text[i:], '/')
@@ -106,7 +113,7 @@ func lexical(text string) (clean string, plain bool) {
 			return "", false
 		case name == "." || name == "" && i > 0:
 			tidy = false
-		case name != "" && name[0] >= '1' && name[0] <= '9' && oursByName(name):
+		case isNumber(name):
 			return "", false
 		}
 		i += end + 1
@@ -151,7 +158,12 @@ func (v View) Held(fd int) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	p := Place{base: -1, fd: own}
+	return held(own)
+}
+
+// held takes over a descriptor of ours.
+func held(own int) (p Place, err error) {
+	p = Place{base: -1, fd: own}
 	if p.Path, err = linkText(own); err == nil {
 		err = p.describe()
 	}
@@ -164,17 +176,25 @@ func (v View) Held(fd int) (Place, error) {
 	return p, nil
 }
 
+// Own is the file that descriptor fd of ours is open on. The caller still owns fd.
+func Own(fd int) (Place, error) {
+	copied, err := duplicate(fd)
+	if err != nil {
+		return Place{}, err
+	}
+	return held(copied)
+}
+
 // describe fills in what the descriptor tells.
 func (p *Place) describe() error {
 	if p.fd < 0 {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(p.fd, &st); err != nil {
+	if err := unix.Fstat(p.fd, &p.stat); err != nil {
 		p.Close()
 		return err
 	}
-	p.Exists, p.Mode, p.Identity = true, st.Mode, Identity{st.Dev, st.Ino}
+	p.Exists, p.Mode, p.Identity = true, p.stat.Mode, Identity{p.stat.Dev, p.stat.Ino}
 	p.settle()
 	return nil
 }
@@ -241,6 +261,19 @@ func below(dir, name string) string {
 	return dir + "/" + name
 }
 
+// isNumber: procfs may have a directory of that name.
+func isNumber(name string) bool {
+	if name == "" || name[0] == '0' {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] < '0' || name[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
 // oursByName: name is the number of a thread of ours.
 func oursByName(name string) bool {
 	number := 0
@@ -258,6 +291,5 @@ func (p *Place) Pin() { p.name = "" }
 
 // IsDevice says whether it is the character device of that number.
 func (p *Place) IsDevice(number uint64) bool {
-	st, err := Fstat(p.fd)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == number
+	return p.IsCharDevice() && p.stat.Rdev == number
 }

@@ -82,9 +82,23 @@ func EventMessage(tid int) (uint64, error) {
 // event: SIGKILL took it there, and what was asked of it since was answered for
 // that one (EventMessage: the exit status; GetSyscallInfo: SyscallNone).
 func Dying(tid int) bool {
+	code, err := stopCode(tid)
+	return err == nil && code == exitCode
+}
+
+// Stopped reports whether tid is in a stop that is not its exit event.
+func Stopped(tid int) bool {
+	code, err := stopCode(tid)
+	return err == nil && code != exitCode
+}
+
+const exitCode = EventExit<<8 | int32(unix.SIGTRAP)
+
+// stopCode is the si_code of the stop that tid is in.
+func stopCode(tid int) (int32, error) {
 	var info unix.Siginfo
 	err := ptraceTo(unix.PTRACE_GETSIGINFO, tid, 0, unsafe.Pointer(&info))
-	return err == nil && info.Code == EventExit<<8|int32(unix.SIGTRAP)
+	return info.Code, err
 }
 
 // Kinds of stop in SyscallInfo.Op (uapi linux/ptrace.h).

@@ -37,6 +37,13 @@ func SetReturn(tid int, value int64) error {
 	return ptrace(unix.PTRACE_POKEUSR, tid, offRAX, uintptr(value))
 }
 
+// ReturnValue is the return register of tid, in any stop.
+func ReturnValue(tid int) (int64, error) {
+	var value int64
+	err := ptraceTo(unix.PTRACE_PEEKUSR, tid, offRAX, unsafe.Pointer(&value))
+	return value, err
+}
+
 // Finish makes the call that tid was interrupted in one that is never restarted:
 // a number of -1 is no call (arch/x86/kernel/signal.c, handle_signal).
 func Finish(tid int) error {
@@ -47,8 +54,8 @@ func Finish(tid int) error {
 // the signal interrupted if it is about to return errno. Two requests when it
 // isn't, which is nearly always.
 func Interrupted(tid int, errno syscall.Errno) (SyscallInfo, bool) {
-	var rax, orig uint64
-	if ptraceTo(unix.PTRACE_PEEKUSR, tid, offRAX, unsafe.Pointer(&rax)) != nil || int64(rax) != -int64(errno) {
+	var orig uint64
+	if value, err := ReturnValue(tid); err != nil || value != -int64(errno) {
 		return SyscallInfo{}, false
 	}
 	if ptraceTo(unix.PTRACE_PEEKUSR, tid, offOrigRAX, unsafe.Pointer(&orig)) != nil || int64(orig) < 0 {

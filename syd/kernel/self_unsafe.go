@@ -12,6 +12,13 @@ import (
 // /proc the business of root alone (PR_SET_DUMPABLE(2const), proc_pid(5)).
 func Undumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 
+// Home is the directory that this process is in.
+func Home() (Identity, error) {
+	var st unix.Stat_t
+	err := unix.Stat(".", &st)
+	return Identity{st.Dev, st.Ino}, err
+}
+
 // Ours reports whether tid, any number, is that of a thread of this process.
 func Ours(tid int) bool { return tid > 0 && InGroup(tid, unix.Getpid()) }
 

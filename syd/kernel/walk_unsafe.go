@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,6 +99,9 @@ func (w *walk) start(text string) error {
 		return w.toRoot()
 	}
 	if err := w.move(w.view.base(w.lookup.DirFD)); err != nil {
+		return err
+	}
+	if err := w.foreign(); err != nil {
 		return err
 	}
 	if err := w.locate(); err != nil {
@@ -231,10 +233,21 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 			return "", err
 		}
 	}
-	if w.isOurs(name) {
-		return "", unix.ENOENT
+	fd, err := w.open(name, unix.O_NOFOLLOW)
+	if err == nil && w.isOurs(name) {
+		// Asked once it is open: a thread may have got the number just now.
+		Close(fd)
+		err = unix.ENOENT
 	}
-	fd, err := openPath(w.cur, name, unix.O_NOFOLLOW)
+	switch {
+	case !w.lost || !w.named():
+	case err == nil:
+		// No path leads to where we are: no rule can speak of what is below.
+		Close(fd)
+		return "", unix.EACCES
+	case err == unix.ENOENT:
+		return "", err
+	}
 	if err == unix.ENOENT && last && w.last == lastPlace {
 		w.dir, w.name = take(&w.cur), name
 		w.at = below(w.at, name)
@@ -285,12 +298,15 @@ func (w *walk) arrive(fd int, name string, last bool) error {
 	if err := w.move(fd, nil); err != nil {
 		return err
 	}
-	if w.named() {
-		switch name {
-		case ".":
-		case "..":
-			w.at = path.Dir(w.at)
-		default:
+	switch name {
+	case ".":
+	case "..":
+		// Where we were may have been moved since: its parent has a path of its own.
+		if err := w.locate(); err != nil {
+			return err
+		}
+	default:
+		if w.named() {
 			w.at = below(w.at, name)
 		}
 	}
@@ -305,13 +321,47 @@ func (w *walk) jump(name string) error {
 	case w.scoped(unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT):
 		return unix.EXDEV // fs/namei.c, nd_jump_link
 	}
-	if err := w.move(openPath(w.cur, name, 0)); err != nil {
+	if err := w.move(w.open(name, 0)); err != nil {
+		return err
+	}
+	if err := w.foreign(); err != nil {
 		return err
 	}
 	if err := w.locate(); err != nil {
 		return err
 	}
 	return w.sameMount()
+}
+
+// open opens name where we are, as the task.
+func (w *walk) open(name string, flags uint64) (int, error) {
+	if w.lookup.As != nil {
+		leave, err := w.lookup.As()
+		if err != nil {
+			return -1, err
+		}
+		defer leave()
+	}
+	return openPath(w.cur, name, flags)
+}
+
+// foreign makes sure that where a descriptor led is not the directory of a thread
+// of ours: its number may have been another's when the task came by it.
+func (w *walk) foreign() error {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(w.cur, &fs) == nil && fs.Type != unix.PROC_SUPER_MAGIC || Ours(w.view.TID) {
+		return nil
+	}
+	text, err := linkText(w.cur)
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(text, "/") {
+		if oursByName(name) {
+			return unix.ENOENT
+		}
+	}
+	return nil
 }
 
 // isOurs: name, where we are, is the directory of a thread of ours in a procfs.

@@ -191,7 +191,8 @@ func FuzzParse(f *testing.F) {
 		"allow/exec+/\xff", "allow/exec+/[", "allow/exec+/{", `allow/exec+/\`, "allow/exec+/[]", "allow/exec+/[!",
 		"include x.syd-3", "include_profile off\nreset\ninclude_profile quiet", "# x\n\n \t\n  pid/max:1", "allow/all+/a\\ ", "allow/all+/a ",
 		"allow/all+/a #", "allow/exec,all+/a\nallow/all^/a", "setuid+0:1\nsetuid+2:3\nsetuid-0:1", "pid/max?", "cmd/exec!x", "\ufeffreset",
-		"warn/exec+/a\nallow/exec-/a", "mask+/a\nappend+/b\nmask-/a\nlock:drop", "allow/all+/a\nallow/read-/a", "exit/exec+/[a-\U0010ffff]",
+		"warn/exec+/a\nallow/exec-/a", "mask+/a\nappend+/b\nmask-/a\nlock:drop", "allow/all+/a\nallow/read-/a",
+		"config/expand:1\nallow/all+$HOME/*\nmask+/${ODD}\ninclude $X\npid/max:$N\n", "config/expand:1\nallow/all+/\\$HOME\\\\$ODD", "include_profile user", "exit/exec+/[a-\U0010ffff]",
 	} {
 		f.Add(text, "/usr/bin/id")
 	}
@@ -205,7 +206,7 @@ func FuzzParse(f *testing.F) {
 
 // decides has the policy of text's lines, if it is one, decide on everything.
 func decides(t *testing.T, text, path string) {
-	p, err := Parse([]Command{{"-P", "x.syd-3", File}}, only(text))
+	p, err := ParseIn([]Command{{"-P", "x.syd-3", File}}, Sources{only(text), testSources.Getenv})
 	if err != nil {
 		for _, e := range err.(Errors) {
 			if strings.ContainsAny(e.Error(), "\n\r\x00\x1b") || len(e.Error()) > 2000 {

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -50,16 +51,27 @@ const (
 	Extension = ".syd-3"
 )
 
-// Parse builds the policy that commands, in order, make of the closed one. The
-// error is an Errors: all there are.
+// Sources are where a configuration comes from, besides its commands.
+type Sources struct {
+	Read   Reader
+	Getenv Getenv // for config/expand, and for profiles
+}
+
+// Parse builds the policy that commands, in order, make of the closed one,
+// without an environment. The error is an Errors: all there are.
 func Parse(commands []Command, read Reader) (*Policy, error) {
-	r := &reading{draft: newDraft(), read: read, left: maxText}
+	return ParseIn(commands, Sources{Read: read})
+}
+
+// ParseIn is Parse with all that commands may refer to.
+func ParseIn(commands []Command, from Sources) (*Policy, error) {
+	r := &reading{draft: newDraft(), from: from, left: maxText}
 	for _, c := range commands {
 		switch c.Kind {
 		case Line:
 			r.line(place{name: c.Where, option: true}, 1, c.Text)
 		case File:
-			r.file(c.Where, "", c.Text)
+			r.file(c.Where, place{}, c.Text)
 		case Profile:
 			r.profile(c.Where, c.Text)
 		}
@@ -73,18 +85,19 @@ func Parse(commands []Command, read Reader) (*Policy, error) {
 // reading is a Parse under way.
 type reading struct {
 	draft *draft
-	read  Reader
+	from  Sources
 	open  []string // identities of the files and profiles that we are in
 	left  int      // of maxText
 	errs  Errors
 }
 
 // place is a text that commands stand in: what errors call it, the directory
-// that its includes are relative to, with a slash at its end, and whether it is
-// an option's value, which has to be a command.
+// that its includes are relative to, with a slash at its end, whether it is an
+// option's value, which has to be a command, or a built-in profile, which has
+// variables and may include files that need not be there.
 type place struct {
-	name, dir string
-	option    bool
+	name, dir       string
+	option, profile bool
 }
 
 // fail notes an error; nothing more is read once there are enough.
@@ -119,29 +132,55 @@ func (r *reading) line(in place, number int, line string) {
 		r.fail(position(in.name, number, column), strings.TrimLeft(line, blanks), expectedError(expected))
 	}
 	s, found, wrong := lex(line)
+	at := func() string { return position(in.name, number, utf8.RuneCountInString(line[:s.at])+1) }
+	expanded := wrong == nil && strings.Contains(s.arg, "$") && (in.profile || r.draft.p.expand > 0)
+	if expanded {
+		wrong = r.expand(&s)
+	}
 	switch {
 	case wrong != nil:
 		refuse(wrong.at, wrong.expected)
 	case !found && in.option:
 		refuse(0, anyCommand)
 	case !found:
-	case s.op == ' ' && s.key == "include":
-		r.file(position(in.name, number, utf8.RuneCountInString(line[:s.at])+1), in.dir, s.arg)
+	case s.op == ' ' && s.key == "include", s.op == ' ' && s.key == includeExisting && in.profile:
+		r.file(at(), place{dir: in.dir, profile: s.key == includeExisting}, s.arg)
 	case s.op == ' ' && s.key == "include_profile":
-		r.profile(position(in.name, number, utf8.RuneCountInString(line[:s.at])+1), s.arg)
+		r.profile(at(), s.arg)
 	case s.key == "reset" && s.op == 0:
 		r.draft = newDraft()
 	default:
-		if wrong := r.draft.apply(s); wrong != nil {
+		wrong := r.draft.apply(s)
+		switch {
+		case wrong != nil && expanded: // what stands behind a variable stands elsewhere now
+			refuse(min(wrong.at, s.at), wrong.expected)
+		case wrong != nil:
 			refuse(wrong.at, wrong.expected)
 		}
 	}
 }
 
-// file reads the commands of the file name, relative to dir.
-func (r *reading) file(where, dir, name string) {
+// includeExisting is include of built-in profiles: no file, no matter.
+const includeExisting = "include_existing"
+
+// expand puts the variables of a command's value in.
+func (r *reading) expand(s *statement) *mistake {
+	head, tail, _ := strings.Cut(s.key, "/")
+	_, isAction := lookup(actionNames[:], head)
+	pattern := isAction && tail != "" || s.key == "mask" || s.key == "append"
+	arg, wrong := expand(s.arg, pattern, r.from.Getenv)
+	if wrong != nil {
+		return &mistake{s.at + wrong.at, wrong.expected}
+	}
+	s.arg = arg
+	return nil
+}
+
+// file reads the commands of the file name, which from includes: a profile
+// does without.
+func (r *reading) file(where string, from place, name string) {
 	if !strings.HasPrefix(name, "/") {
-		name = dir + name
+		name = from.dir + name
 	}
 	if !strings.HasSuffix(name, Extension) {
 		r.fail(where, name, expectedError("a name that ends in "+Extension))
@@ -151,8 +190,14 @@ func (r *reading) file(where, dir, name string) {
 		r.fail(where, name, tooMuch)
 		return
 	}
-	source, err := r.read(name)
-	if err != nil {
+	source, err := Source{}, fs.ErrNotExist
+	if r.from.Read != nil {
+		source, err = r.from.Read(name)
+	}
+	switch {
+	case from.profile && errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil:
 		r.fail(where, name, err)
 		return
 	}
@@ -167,7 +212,7 @@ func (r *reading) profile(where, name string) {
 		r.fail(where, name, errors.New("unknown profile: expected "+strings.Join(Profiles(), ", ")))
 		return
 	}
-	r.enter(where, "profile "+name, place{name: name + Extension}, text)
+	r.enter(where, "profile "+name, place{name: name + Extension, profile: true}, text)
 }
 
 // enter reads a text unless we are in it already, or have read too much.

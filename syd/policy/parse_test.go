@@ -212,7 +212,7 @@ func TestIncludes(t *testing.T) {
 		"no name":     {files{"a.syd-3": "include"}, `a.syd-3:1:1: "include": expected ` + anyCommand},
 		"other names": {files{"a.syd-3": "include b.conf"}, `a.syd-3:1:9: "b.conf": expected a name that ends in .syd-3`},
 		"missing":     {files{"a.syd-3": "include é/b.syd-3"}, `a.syd-3:1:9: "é/b.syd-3": no such file or directory`},
-		"no profile":  {files{"a.syd-3": "include_profile x"}, `a.syd-3:1:17: "x": unknown profile: expected lib, off, quiet`},
+		"no profile":  {files{"a.syd-3": "include_profile x"}, `a.syd-3:1:17: "x": unknown profile: expected container, lib, linux, nomem, nopie, off, quiet, readonly, trace, tty, user`},
 	} {
 		if _, err := row.files.load("a.syd-3"); err == nil || err.Error() != row.want {
 			t.Errorf("%s: got %v, want %s", name, err, row.want)
@@ -284,6 +284,7 @@ pid/max:7
 segvguard/expiry:1
 segvguard/suspension:2
 segvguard/maxcrashes:3
+config/expand:4
 trace/exit_wait_all:on
 trace/allow_unsafe_env:on
 trace/allow_unsafe_exec_speculative:on

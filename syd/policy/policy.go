@@ -55,6 +55,7 @@ type Policy struct {
 	rules    *ruleList
 	lock     Lock
 
+	expand    int        // variables in values, if it isn't 0
 	passed    categories // whose calls are not looked at (Intercepting)
 	observing bool       // denials are warnings
 

@@ -273,42 +273,6 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestProfiles(t *testing.T) {
-	if got := strings.Join(Profiles(), " "); got != "lib off quiet" {
-		t.Errorf("got %s", got)
-	}
-	use := func(name string) *Policy {
-		p, err := Parse([]Command{{"-p", name, Profile}}, nil)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return p
-	}
-	for _, name := range Profiles() {
-		use(name)
-	}
-	p := use("off")
-	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry != 0 || !p.AllowUnsafeEnv {
-		t.Errorf("off: got %+v", p)
-	}
-	p = use("lib")
-	if p.Enabled(Exec) || p.Enabled(Chdir) || p.Enabled(PID) || p.SegvGuard.Expiry == 0 || p.AllowUnsafeEnv {
-		t.Errorf("lib: got %+v", p)
-	}
-	p = use("quiet")
-	for c, want := range map[Category]Action{Exec: Filter, Chdir: Filter, PID: Kill} {
-		if got := p.Decide(Request{Category: c, Path: "/"}); got != want {
-			t.Errorf("quiet: %v: got %v", c, got)
-		}
-	}
-	for _, name := range []string{"", "no-such", "Off", "off ", "../profiles/off", "off.syd-3", "."} {
-		_, err := Parse([]Command{{"-p", name, Profile}}, nil)
-		if err == nil || !strings.HasSuffix(err.Error(), ": unknown profile: expected lib, off, quiet") {
-			t.Errorf("%q: got %v", name, err)
-		}
-	}
-}
-
 func nested(depth int) string { return strings.Repeat("{a,b", depth) + strings.Repeat("}", depth) }
 
 func TestSupervisor(t *testing.T) {

@@ -23,6 +23,7 @@ var settings = []setting{
 	seconds("segvguard/expiry", func(p *Policy) *time.Duration { return &p.SegvGuard.Expiry }),
 	seconds("segvguard/suspension", func(p *Policy) *time.Duration { return &p.SegvGuard.Suspension }),
 	number("segvguard/maxcrashes", func(p *Policy) *int { return &p.SegvGuard.MaxCrashes }),
+	number("config/expand", func(p *Policy) *int { return &p.expand }),
 	onOff("trace/exit_wait_all", func(p *Policy) *bool { return &p.ExitWaitAll }),
 	onOff("trace/allow_unsafe_env", func(p *Policy) *bool { return &p.AllowUnsafeEnv }),
 	onOff("trace/allow_unsafe_exec_speculative", func(p *Policy) *bool { return &p.Supervisor.AllowSpeculation }),

@@ -125,7 +125,7 @@ func TestStateFitsItsSchema(t *testing.T) {
 		policies = append(policies, parse(t, "default/all:"+a.String(), a.String()+"/exec+/a"))
 	}
 	for _, name := range Profiles() {
-		p, err := Parse([]Command{{"-p", name, Profile}}, nil)
+		p, err := ParseIn([]Command{{"-p", name, Profile}}, testSources)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -122,20 +122,19 @@ func (t *Tracer) mayCome(e Event) bool {
 // apply acts on a.
 func (t *Tracer) apply(q *question, a answer) resume {
 	if !q.roaming {
-		q.task.open = nil
+		q.task.open, q.task.pending = nil, a.pending
+	}
+	if a.leaves {
+		t.leave(a.status)
 	}
 	switch {
 	case a.fault != nil:
-		return t.fault(q.event, "answer", a.fault)
-	case a.leaves:
-		t.leave(a.status)
+		t.fault(q.event, "answer", a.fault)
+		return a.resume
 	case a.signal != 0:
 		kernel.Kill(q.event.TID, a.signal)
 	case a.forbidden != nil:
-		t.forbid(q.event.TID, *a.forbidden)
-	}
-	if a.pending.row != nil {
-		q.task.pending = a.pending
+		t.forbid(q, *a.forbidden)
 	}
 	if a.errno != 0 {
 		return t.skip(call{Event: q.event}, a.errno)
@@ -156,16 +155,20 @@ func (t *Tracer) abandon(q *question) {
 		return
 	}
 	t.recordStuck(q, "kill", "its memory or file system gives no answer")
+	if q.event.Kind == ExitEvent { // which SIGKILL doesn't end
+		t.resume(q.event, t.apply(q, q.lost))
+		return
+	}
 	if !q.roaming {
 		q.task.open = nil
 	}
 	kernel.Kill(q.event.TID, syscall.SIGKILL)
-	if q.event.Kind == ExitEvent {
-		t.resume(q.event, cont) // which SIGKILL doesn't end
-	}
 }
 
 func (t *Tracer) recordStuck(q *question, act, message string) {
+	if q.lost.leaves {
+		act = "exit"
+	}
 	t.log.Write(audit.Record{
 		Level: audit.Warn, Ctx: "trace", Op: q.event.Kind.String(), PID: q.event.TID, Act: act, Msg: message,
 	})

@@ -114,8 +114,9 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	if err := signals.Interruptible(); err != nil {
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
+	home, _ := kernel.Home() // unknown: nobody is taken to be there
 	t := &Tracer{
-		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard)},
+		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home},
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  numbersOf(traced(p)), cache: newCache(), eldest: eldest,
 	}
@@ -232,7 +233,10 @@ func (t *Tracer) resume(e Event, r resume) {
 	case opCont:
 		err = kernel.Cont(e.TID, int(r.signal))
 	case opSyscallExit:
-		err = kernel.ContToSyscall(e.TID, 0)
+		// In its exit event already, the call isn't made: the next wait tells.
+		if kernel.Stopped(e.TID) {
+			err = kernel.ContToSyscall(e.TID, 0)
+		}
 	case opListen:
 		// EIO: killed meanwhile, it is no longer in that group-stop but in its
 		// exit event, which the next wait tells of.
@@ -259,18 +263,21 @@ func (t *Tracer) handleDeath(e Event) resume {
 	if t.isEldest(e.TID) {
 		t.orphaned.Store(true) // before the number can be another's
 	}
+	task := t.cache.tasks[e.TID]
 	t.cache.died(e.TID)
-	if e.TID != t.eldest.PID || t.known {
-		return none
+	if t.isEldest(e.TID) {
+		t.known = true
+		t.status = e.Value
+		if e.Kind == Killed {
+			t.status = 128 + e.Value
+		}
+		if e.Kind == Exited && t.policy().ExitWaitAll {
+			// Nobody is left who might edit (LCK-05).
+			t.lock(policy.LockExec, policy.LockOn)
+		}
 	}
-	t.known = true
-	if e.Kind == Exited && t.policy().ExitWaitAll {
-		// Nobody is left who might edit (LCK-05).
-		t.lock(policy.LockExec, policy.LockOn)
-	}
-	t.status = e.Value
-	if e.Kind == Killed {
-		t.status = 128 + e.Value
+	if task != nil && task.pending.isChdir() {
+		t.search()
 	}
 	return none
 }

@@ -180,6 +180,7 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
 		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
+			n.itself() // to read on
 			next, err := n.named(to)
 			if err != nil {
 				return n.missed(&next, err)
@@ -188,10 +189,7 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			if errno := n.mayChange(&next, policy.Rename); errno != 0 {
 				return fails(errno)
 			}
-			if err := old.Link(&next); err != nil {
-				return n.failed(err)
-			}
-			return returns(0)
+			return n.made(false, func() error { return old.Link(&next) })
 		})
 	}
 }
@@ -225,6 +223,10 @@ func emulateChown(w where, ids int, narrow func(*notice) bool) func(*notice) rep
 		if uid == -1 {
 			category = policy.Chgrp
 		}
+		uid, gid, err := n.outside(uid, gid)
+		if err != nil {
+			return n.failed(err)
+		}
 		return n.file(w, category, func(p *kernel.Place) reply {
 			if uid != -1 && gid != -1 && !p.Nameless {
 				if errno := n.allow(p.Path, policy.Chgrp); errno != 0 {
@@ -234,6 +236,34 @@ func emulateChown(w where, ids int, narrow func(*notice) bool) func(*notice) rep
 			return n.ended(p.Chown(uid, gid))
 		})
 	}
+}
+
+// outside are IDs that the caller's user namespace numbers uid and gid.
+func (n *notice) outside(uid, gid int) (int, int, error) {
+	if !n.astray() || kernel.OurUsers(n.tid) {
+		return uid, gid, nil
+	}
+	for _, id := range []struct {
+		number *int
+		list   string
+	}{{&uid, "uid_map"}, {&gid, "gid_map"}} {
+		m, err := kernel.IDMapOf(n.tid, id.list)
+		if err == nil && !n.waits() {
+			err = errGone
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		if *id.number == -1 {
+			continue
+		}
+		ours, ok := m.Outside(uint32(*id.number))
+		if !ok {
+			return 0, 0, syscall.EINVAL
+		}
+		*id.number = int(ours)
+	}
+	return uid, gid, nil
 }
 
 func (n *notice) ended(err error) reply {
@@ -257,16 +287,62 @@ func emulateTruncate(w where, length int, wide bool) func(*notice) reply {
 		if size < 0 {
 			return fails(syscall.EINVAL)
 		}
+		if w.path == noArg {
+			return n.truncateHeld(n.arg(w.dir), size)
+		}
 		return n.file(w, policy.Truncate, func(p *kernel.Place) reply {
 			if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
 				return fails(syscall.EPERM)
 			}
-			if w.path == noArg {
-				return proceed // by its descriptor, which has to be open for writing
-			}
-			return n.ended(p.Truncate(size))
+			return n.resized(p, size, func() error { return p.Truncate(size) })
 		})
 	}
+}
+
+// truncateHeld is ftruncate(2). The file that is judged is the one that is held:
+// by the time that the kernel made the call, the number could be another's.
+func (n *notice) truncateHeld(fd int, size int64) reply {
+	held, err := kernel.Borrow(n.tid, fd)
+	if err == nil {
+		defer kernel.Close(held)
+		if !n.waits() {
+			err = errGone
+		}
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	p, err := kernel.Own(held)
+	if err != nil {
+		return n.failed(err)
+	}
+	defer p.Close()
+	if !p.Nameless {
+		if errno := n.allow(p.Path, policy.Truncate); errno != 0 {
+			return fails(errno)
+		}
+		if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
+			return fails(syscall.EPERM)
+		}
+	}
+	return n.resized(&p, size, func() error { return kernel.Ftruncate(held, size) })
+}
+
+// resized has do set a file's length, unless the caller's own limit is less.
+func (n *notice) resized(p *kernel.Place, size int64, do func() error) reply {
+	n.itself()
+	limit, err := kernel.FileSizeLimit(n.tid)
+	if err == nil && !n.waits() {
+		err = errGone
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	if p.IsRegular() && size > limit && size > p.Stat().Size {
+		kernel.Kill(n.tid, syscall.SIGXFSZ)
+		return fails(syscall.EFBIG)
+	}
+	return n.made(false, do)
 }
 
 // timeForm is the form of a call's times.

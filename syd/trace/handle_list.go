@@ -85,10 +85,7 @@ func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e e
 		if len(out) == 0 {
 			continue
 		}
-		if err := n.write(1, out); err != nil {
-			return n.failed(err)
-		}
-		return returns(int64(len(out)))
+		return puts(1, out, int64(len(out)))
 	}
 }
 

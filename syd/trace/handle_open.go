@@ -4,7 +4,6 @@ package trace
 
 import (
 	"encoding/binary"
-	"strings"
 	"syscall"
 
 	"syd/syd/kernel"
@@ -197,23 +196,34 @@ func (n *notice) openFile(p *kernel.Place, flags uint64, mode uint32) (int, erro
 	return fd, err
 }
 
-// mayNeed are the categories that an open may be about, whatever is there.
+// What an open may be about, whatever is there.
+var (
+	openPathOnly  = of(policy.Stat)
+	openTemporary = of(policy.Mktemp)
+	openCreating  = of(policy.Create, policy.Read, policy.Write)
+	openAnew      = of(policy.Create, policy.Read, policy.Write, policy.Truncate)
+	openEmptied   = of(policy.Read, policy.Write, policy.Truncate)
+	openReading   = of(policy.Read, policy.Readdir)
+	openWriting   = of(policy.Read, policy.Write)
+)
+
+// mayNeed are the categories that the open may be about.
 func (o opening) mayNeed() []policy.Category {
 	switch {
 	case o.flags&oPath != 0:
-		return []policy.Category{policy.Stat}
+		return openPathOnly
 	case o.flags&oTmpfile != 0:
-		return []policy.Category{policy.Mktemp}
+		return openTemporary
 	case o.flags&oCreate != 0 && o.flags&oTrunc != 0:
-		return []policy.Category{policy.Create, policy.Read, policy.Write, policy.Truncate}
+		return openAnew
 	case o.flags&oCreate != 0:
-		return []policy.Category{policy.Create, policy.Read, policy.Write}
+		return openCreating
 	case o.flags&oTrunc != 0:
-		return []policy.Category{policy.Read, policy.Write, policy.Truncate}
+		return openEmptied
 	case o.flags&oAccess == 0:
-		return []policy.Category{policy.Read, policy.Readdir}
+		return openReading
 	}
-	return []policy.Category{policy.Read, policy.Write}
+	return openWriting
 }
 
 // needs are those of an open of what is at p.
@@ -283,7 +293,7 @@ func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
 	if !ok {
 		return fails(syscall.ENXIO), true
 	}
-	terminal, err := n.view().Find(path, kernel.Lookup{DirFD: kernel.AtFDCWD})
+	terminal, err := n.view().Find(path, n.lookup(kernel.Lookup{DirFD: kernel.AtFDCWD}))
 	if err != nil {
 		return n.failed(err), true
 	}
@@ -302,9 +312,23 @@ func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
 // enter has the thread work as the caller: with its umask if it may make a file,
 // and, where callers may differ, with its credentials. leave ends that.
 func (n *notice) enter(makes bool) (leave func(), err error) {
-	as := n.astray() && n.credentials.Privileged()
-	if !makes && !as {
-		return func() {}, nil
+	if makes {
+		status, err := n.learn()
+		if err != nil {
+			return nil, err
+		}
+		n.credentials.Umask(status.Umask)
+	}
+	return n.as()
+}
+
+// differs: the caller may have other credentials than the thread.
+func (n *notice) differs() bool { return n.astray() && n.credentials.Privileged() }
+
+// learn reads who the caller is, once: it can't change that while it waits.
+func (n *notice) learn() (*kernel.Status, error) {
+	if n.status != nil {
+		return n.status, nil
 	}
 	status, err := kernel.ReadStatus(n.tid)
 	if err == nil && !n.waits() {
@@ -313,20 +337,30 @@ func (n *notice) enter(makes bool) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.credentials.Umask(status.Umask)
-	if !as {
-		return func() {}, nil
-	}
 	status.Contained = !kernel.OurUsers(n.tid)
-	if err := n.credentials.As(status); err != nil {
-		n.credentials.Back()
-		return nil, err
-	}
-	return func() {
-		if err := n.credentials.Back(); err != nil {
-			panic("credentials: " + err.Error())
-		}
-	}, nil
+	n.status = &status
+	return n.status, nil
 }
 
-var _ = strings.HasPrefix
+// as has the thread work with the caller's credentials, where they may differ.
+func (n *notice) as() (leave func(), err error) {
+	if !n.differs() {
+		return func() {}, nil
+	}
+	status, err := n.learn()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.credentials.As(*status); err != nil {
+		n.itself()
+		return nil, err
+	}
+	return n.itself, nil
+}
+
+// itself gives the thread its own credentials.
+func (n *notice) itself() {
+	if err := n.credentials.Back(); err != nil {
+		panic("credentials: " + err.Error())
+	}
+}

@@ -60,8 +60,8 @@ func exitChdir(t *Tracer, c call) resume {
 func (j judge) arrived(c call) answer {
 	found, err := kernel.WorkingDirectory(c.TID)
 	switch {
-	case err == syscall.ESRCH, err == syscall.ENOENT:
-		return answer{resume: kill} // dying, or nowhere
+	case c.Kind != ExitEvent && (err == syscall.ESRCH || err == syscall.ENOENT):
+		return answer{resume: kill} // dying, which is looked at once more, or nowhere
 	case err != nil:
 		return answer{fault: fmt.Errorf("/proc/PID/cwd: %w", err)}
 	}
@@ -69,23 +69,63 @@ func (j judge) arrived(c call) answer {
 	if found.Identity == c.want {
 		return answer{resume: cont}
 	}
+	return j.place(c.TID, c.row.name, found, cont)
+}
+
+// place judges a directory that tid is in already; allowed, the answer is otherwise.
+func (j judge) place(tid int, sys string, found kernel.Object, otherwise resume) answer {
 	action := j.policy().Decide(policy.Request{Category: policy.Chdir, Path: found.Path, Unnamed: found.Deleted})
 	if action.Allows() {
-		return answer{resume: cont}
+		return answer{resume: otherwise}
 	}
-	j.record(c.TID, policy.Kill, policy.Chdir, c.row.name, found)
+	j.record(tid, policy.Kill, policy.Chdir, sys, found)
 	return answer{resume: kill, forbidden: &found.Identity}
 }
 
 // forbid kills whoever is in directory id: those that share the working
 // directory of the process that raced its way there (CLONE_FS), and children
 // that it made meanwhile, the unborn too.
-func (t *Tracer) forbid(culprit int, id kernel.Identity) {
-	kernel.Kill(culprit, syscall.SIGKILL)
-	t.forbidden = append(t.forbidden[:len(t.forbidden):len(t.forbidden)], id) // workers have the former one
+func (t *Tracer) forbid(q *question, id kernel.Identity) {
+	kernel.Kill(q.event.TID, syscall.SIGKILL)
+	switch known := slices.Contains(t.forbidden, id); {
+	case known && q.roaming:
+		return // one of many that a search finds
+	case !known:
+		t.forbidden = append(t.forbidden[:len(t.forbidden):len(t.forbidden)], id) // workers have the former one
+	}
+	t.askAll(func(tid int) func() answer { return t.inForbidden(tid, none) })
+}
+
+// search looks for whoever is where nobody is to be. It is done when a task died in
+// a chdir without an exit event. Mostly that came, and our word to make the call
+// ended it, as the task was killed in that moment: the call wasn't made. But a
+// second SIGKILL, to a thread that an exec or a core dump was ending, ends it too,
+// or keeps it from coming (kernel/signal.c, complete_signal and ptrace_stop), and
+// then it can't be known any more where the task led those that share its directory.
+func (t *Tracer) search() {
+	j := t.judge
+	t.askAll(func(tid int) func() answer { return func() answer { return j.strays(tid) } })
+}
+
+// strays finds tid in a directory that the rules deny and that is not the eldest's
+// first one.
+func (j judge) strays(tid int) answer {
+	found, err := kernel.WorkingDirectory(tid)
+	if err != nil {
+		return answer{} // it is dying
+	}
+	defer found.Close()
+	if found.Identity == j.home {
+		return answer{}
+	}
+	return j.place(tid, "chdir", found, none)
+}
+
+// askAll asks about all tasks, which go on meanwhile.
+func (t *Tracer) askAll(about func(tid int) func() answer) {
 	for tid, task := range t.cache.tasks {
 		e := Event{TID: tid}
-		q := &question{event: e, task: task, roaming: true, find: t.inForbidden(tid, none), lost: answer{resume: kill}}
+		q := &question{event: e, task: task, roaming: true, find: about(tid), lost: answer{resume: kill}}
 		t.resume(e, t.post(q))
 	}
 }

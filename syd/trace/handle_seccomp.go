@@ -33,11 +33,14 @@ func (t *Tracer) handleSyscallExit(e Event) resume {
 	}
 	task := t.cache.task(e.TID)
 	c.row, c.want = task.pending.row, task.pending.want
-	task.pending = pending{}
 	if c.row == nil {
 		return t.fault(e, "syscall-exit-stop", fmt.Errorf("nobody asked for it"))
 	}
-	return c.row.exit(t, c)
+	r = c.row.exit(t, c)
+	if task.open == nil { // else it is pending until there is an answer
+		task.pending = pending{}
+	}
+	return r
 }
 
 // stoppedCall reads the call that e stopped in, which must be a stop of kind

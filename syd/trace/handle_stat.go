@@ -162,24 +162,18 @@ func (n *notice) masked(do func(*kernel.Place) reply) reply {
 func emulateStat(w where, buf int, encode func(n *notice, st *kernel.Stat) ([]byte, error)) func(*notice) reply {
 	return func(n *notice) reply {
 		return n.statOf(w, func(p *kernel.Place) reply {
-			st, err := p.Stat()
+			var err error
+			st := p.Stat()
+			if st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid); err != nil {
+				return n.failed(err)
+			}
+			text, err := encode(n, &st)
 			if err != nil {
 				return n.failed(err)
 			}
-			return n.stated(buf, &st, encode)
+			return puts(buf, text, 0)
 		})
 	}
-}
-
-func (n *notice) stated(buf int, st *kernel.Stat, encode func(n *notice, st *kernel.Stat) ([]byte, error)) reply {
-	text, err := encode(n, st)
-	if err == nil {
-		err = n.write(buf, text)
-	}
-	if err != nil {
-		return n.failed(err)
-	}
-	return returns(0)
 }
 
 // statOf is file for calls that may be commands to the sandbox.
@@ -206,18 +200,29 @@ func emulateStatx(n *notice) reply {
 	return n.statOf(statx, func(p *kernel.Place) reply {
 		st, err := p.Statx(flags&^kernel.AtSymlinkNofollow, mask)
 		if err == nil {
-			err = n.write(4, kernel.Bytes(&st))
+			st.Uid, st.Gid, err = n.ids(st.Uid, st.Gid)
 		}
 		if err != nil {
 			return n.failed(err)
 		}
-		return returns(0)
+		return puts(4, kernel.Bytes(&st), 0)
 	})
 }
 
-// emulateFstat lets the kernel do what needs nothing but the descriptor.
-func emulateFstat(n *notice) reply {
-	return n.file(byFD(0), policy.Stat, func(p *kernel.Place) reply { return proceed })
+// ids are a file's, as the caller's user namespace has them.
+func (n *notice) ids(uid, gid uint32) (uint32, uint32, error) {
+	if !n.astray() || kernel.OurUsers(n.tid) {
+		return uid, gid, nil
+	}
+	users, err := kernel.IDMapOf(n.tid, "uid_map")
+	if err != nil {
+		return 0, 0, err
+	}
+	groups, err := kernel.IDMapOf(n.tid, "gid_map")
+	if err == nil && !n.waits() {
+		err = errGone
+	}
+	return users.Inside(uid), groups.Inside(gid), err
 }
 
 // emulateAccess makes access(2) and its like.
@@ -243,23 +248,21 @@ func emulateAccess(w where, mode int) func(*notice) reply {
 // asks is access(2) of p. Which of the thread's credentials count is said by
 // flags: those that it opens files with, or the real ones of the caller.
 func (n *notice) asks(p *kernel.Place, mode uint32, flags int) error {
-	if !n.astray() || !n.credentials.Privileged() || flags&atEaccess != 0 {
+	if !n.differs() || flags&atEaccess != 0 {
 		// Nobody has changed any: the real ones are the others.
 		return p.Access(mode, atEaccess)
 	}
-	status, err := kernel.ReadStatus(n.tid)
-	if err == nil && !n.waits() {
-		err = errGone
-	}
+	learnt, err := n.learn()
 	if err != nil {
 		return err
 	}
-	status.Contained = !kernel.OurUsers(n.tid)
+	status := *learnt
 	status.FSUID, status.FSGID = status.RealUID, status.RealGID
 	// fs/open.c, access_override_creds: root has what it may have, others nothing.
 	if status.Effective = 0; status.RealUID == 0 {
 		status.Effective = status.Permitted
 	}
+	defer n.itself()
 	if err := n.credentials.As(status); err != nil {
 		return err
 	}
@@ -291,13 +294,10 @@ func emulateReadlink(w where, buf int) func(*notice) reply {
 			}
 			link := make([]byte, min(size, kernel.PathMax))
 			length, err := n.linkOf(p, link)
-			if err == nil {
-				err = n.write(buf, link[:length])
-			}
 			if err != nil {
 				return n.failed(err)
 			}
-			return returns(int64(length))
+			return puts(buf, link[:length], int64(length))
 		})
 	}
 }
@@ -319,13 +319,10 @@ func emulateStatfs(w where, buf int) func(*notice) reply {
 			if err == nil {
 				text, err = encodeStatfs(n, &fs, buf)
 			}
-			if err == nil {
-				err = n.write(buf, text)
-			}
 			if err != nil {
 				return n.failed(err)
 			}
-			return returns(0)
+			return puts(buf, text, 0)
 		})
 	}
 }
@@ -368,13 +365,13 @@ func (n *notice) attributes(w where, buf int, get func(*kernel.Place, []byte) (i
 	return n.file(w, policy.Read, func(p *kernel.Place) reply {
 		value := make([]byte, min(size, maxAttribute))
 		length, err := get(p, value)
-		if err == nil && size > 0 {
-			err = n.write(buf, value[:length])
-		}
 		if err != nil {
 			return n.failed(err)
 		}
-		return returns(int64(length))
+		if size == 0 {
+			return returns(int64(length))
+		}
+		return puts(buf, value[:length], int64(length))
 	})
 }
 

@@ -17,6 +17,7 @@ type judge struct {
 	*sandbox
 	log   *audit.Log
 	guard *segvGuard
+	home  kernel.Identity // where the eldest begins, whatever the rules say
 }
 
 // fail is the answer to a call whose resolution came to err.

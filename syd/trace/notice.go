@@ -20,13 +20,17 @@ type notice struct {
 	row *row
 	tid int
 	p   *policy.Policy // in force when the call was received
+	// status is the caller's, once it was asked for.
+	status *kernel.Status
 }
 
 // reply is what becomes of a call.
 type reply struct {
 	value   int64
 	errno   syscall.Errno // not 0: the call fails with it
-	open    bool          // it returns a copy of fd, which is closed
+	out     []byte        // what the call puts where argument to points
+	to      int
+	open    bool // it returns a copy of fd, which is closed
 	fd      int
 	cloexec bool
 	restart bool   // a signal interrupted it before it did anything
@@ -35,8 +39,11 @@ type reply struct {
 	then    func() // done once it is answered
 }
 
-func fails(errno syscall.Errno) reply   { return reply{errno: errno} }
-func returns(value int64) reply         { return reply{value: value} }
+func fails(errno syscall.Errno) reply { return reply{errno: errno} }
+func returns(value int64) reply       { return reply{value: value} }
+func puts(to int, out []byte, value int64) reply {
+	return reply{to: to, out: out, value: value}
+}
 func opened(fd int, cloexec bool) reply { return reply{open: true, fd: fd, cloexec: cloexec} }
 
 var (
@@ -83,7 +90,7 @@ func (n *notice) pointer(i int) uint64 {
 
 // text reads the string at argument i.
 func (n *notice) text(i int) (string, error) {
-	text, err := kernel.ReadString(n.tid, n.pointer(i), kernel.PathMax)
+	text, err := kernel.ReadStringInto(n.buf[:], n.tid, n.pointer(i), kernel.PathMax)
 	if err == nil && !n.waits() {
 		err = errGone
 	}
@@ -100,9 +107,14 @@ func (n *notice) read(i int, buf []byte) error {
 }
 
 // write copies buf to argument i.
+//
+// Preconditions: the thread has its own credentials; the caller's may not let it.
 func (n *notice) write(i int, buf []byte) error {
 	if !n.waits() {
 		return errGone
+	}
+	if err := n.credentials.Back(); err != nil { // the caller may not write to another's memory
+		return err
 	}
 	return kernel.WriteMemory(n.tid, n.pointer(i), buf)
 }
@@ -182,6 +194,9 @@ func (n *notice) lookup(l kernel.Lookup) kernel.Lookup {
 	if n.p.Judges(policy.Walk) || n.p.Judges(policy.Stat) {
 		l.Pass = n.pass
 	}
+	if n.differs() {
+		l.As = n.as
+	}
 	return l
 }
 
@@ -226,7 +241,10 @@ func (n *notice) place(text string, l kernel.Lookup, quick bool) (kernel.Place, 
 				p.Close()
 				return p, err
 			}
-			err := n.still(&p)
+			var err error
+			if p.Asked() {
+				err = n.still(&p)
+			}
 			return p, err
 		}
 	}

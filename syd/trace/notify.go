@@ -56,6 +56,8 @@ type receiver struct {
 	*receivers
 	tid    atomic.Int32
 	notice kernel.Notice
+	call   notice
+	buf    [256]byte // most paths are short
 	// busy is odd while a call is handled; id and caller say which.
 	busy   atomic.Uint64
 	id     atomic.Uint64
@@ -197,13 +199,20 @@ func (w *receiver) handle() {
 
 // decide emulates the call.
 func (w *receiver) decide() reply {
-	n := &notice{Notice: &w.notice, receiver: w, p: w.policy()}
+	n := &w.call
+	*n = notice{Notice: &w.notice, receiver: w, p: w.policy()}
 	n.row = w.rows[syscallKey{n.Arch, uint64(uint32(n.Number))}]
 	if n.row == nil || n.PID == 0 {
 		return fails(syscall.ENOSYS) // nobody asked for it; or nobody that we could look at
 	}
 	n.tid = int(n.PID)
-	return n.row.emulate(n)
+	r := n.row.emulate(n)
+	if r.errno == 0 && len(r.out) > 0 {
+		if err := n.write(r.to, r.out); err != nil {
+			return n.failed(err)
+		}
+	}
+	return r
 }
 
 // answer tells the kernel. That the caller died meanwhile is nobody's business.

@@ -2,7 +2,12 @@
 
 package trace
 
-import "syd/syd/kernel"
+import (
+	"slices"
+
+	"syd/syd/kernel"
+	"syd/syd/policy"
+)
 
 // cache is what is known of each live tracee, by TID and by TGID. A number is
 // only as good as the task behind it: forget drops both at every reap, before
@@ -33,10 +38,14 @@ type task struct {
 	open *question
 }
 
-// pending is a call that was let go and whose end is awaited.
+// pending is a call that was let go and whose end is awaited, or not judged yet.
 type pending struct {
 	row  *row            // nil: none
 	want kernel.Identity // chdir: the directory that was checked
+}
+
+func (p pending) isChdir() bool {
+	return p.row != nil && slices.Contains(p.row.categories, policy.Chdir)
 }
 
 // process is one thread group.
