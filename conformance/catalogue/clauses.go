@@ -126,6 +126,8 @@ var Clauses = []Clause{
 	{"CFG-08", Must, Syd, "include reads a file relative to the including one, include_profile a profile; circles and more than 16 files inside each other are errors."},
 	{"CFG-12", Must, Ours, "Every mistake is told with file, line, column and what was expected, all at once, status 22, nothing started; only root's and the caller's files are read; what is printed is the same configuration again."},
 
+	{"PTH-01", Must, Syd, "Every call that takes a path belongs to categories, each of which is decided on by itself; allowed, it is as natively."},
+	{"PTH-02", Must, Syd, "Denied is EACCES, hidden ENOENT; warn lets it happen with a record, filter denies without one; a masked file is /dev/null."},
 	{"PTH-04", Must, Ours, "A call that is intercepted and allowed has the native result in everything that a program can see."},
 	{"PTH-05", Must, Syd, "/proc/self, /proc/thread-self, /dev/fd, /dev/stdin, /proc/PID/fd/N, /dev/tty, /proc/net and /proc/mounts mean the caller's."},
 
