@@ -131,6 +131,22 @@ var Clauses = []Clause{
 	{"PTH-04", Must, Ours, "A call that is intercepted and allowed has the native result in everything that a program can see."},
 	{"PTH-05", Must, Syd, "/proc/self, /proc/thread-self, /dev/fd, /dev/stdin, /proc/PID/fd/N, /dev/tty, /proc/net and /proc/mounts mean the caller's."},
 
+	{"CFG-13", Must, Syd, "What counts only at the start gives EBUSY at run time, and nothing changes."},
+
+	{"API-01", Must, Syd, "A stat-like call on /dev/syd/COMMAND runs the command; success has the metadata of a character device."},
+	{"API-02", Must, Syd, "A query succeeds if what it asks is so; else it gives ENOENT."},
+	{"API-03", Must, Syd, "ENOENT when the lock refuses, EINVAL for what is malformed, EBUSY for what counts at the start, EOPNOTSUPP for what is unknown."},
+	{"API-04", Must, Syd, "/dev/syd is read as JSON of a published, versioned schema: the state of the policy."},
+	{"API-05", Must, Syd, "panic ends the sandbox with 127, reset forgets the rules, stat logs the state, load/FD takes a whole text or nothing of it."},
+	{"API-06", Must, Syd, "--api prints the version of the language, --check tells inside from outside."},
+
+	{"LCK-01", Must, Syd, "The lock is unset, off, exec, ipc, drop, read or on, as an option, a file or /dev/syd says."},
+	{"LCK-02", Must, Syd, "off: anybody may change the sandbox; exec: the eldest alone; drop: only to give up privileges; read: nobody, but all may look; on: there is no /dev/syd."},
+	{"LCK-03", Must, Syd, "The lock goes one way: a refused change gives ENOENT and leaves the state."},
+	{"LCK-04", Must, Syd, "A lock that nobody gave is on when the eldest executes its program; one that was given stays."},
+	{"LCK-05", Must, Seed, "When the eldest is gone, lock:exec is open to nobody, not even to a process that has got its number."},
+	{"LCK-06", Must, Ours, "An edit that races with forks, execs and exits neither deadlocks nor is seen half-done."},
+
 	{"LOG-01", Must, Syd, "A record is a line of JSON: id, ctx, cap, act, sys, path, time (UTC), cmd, cwd, pid, uid and tip, the rule that would allow it; untrusted bytes are escaped."},
 	{"LOG-02", Must, Ours, "The log goes to stderr, or to the descriptor SYD_LOG_FD, from the level SYD_LOG on; a full pipe or slow reader blocks no tracee: records are counted and dropped, and the count is logged."},
 	{"LOG-03", Must, Syd, "Every denial but filter has exactly one record; allowed calls have none, except by warn."},

@@ -44,7 +44,8 @@ func ReadRegular(path string, max int) (Regular, error) {
 	return Regular{content, Identity{st.Dev, st.Ino}, st.Mode, st.Uid}, err
 }
 
-// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted.
+// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted; what it had
+// read by then is returned, and can't be read again.
 func ReadUpTo(fd, max int) ([]byte, error) {
 	content := make([]byte, 0, 4096)
 	for {
@@ -54,7 +55,7 @@ func ReadUpTo(fd, max int) ([]byte, error) {
 		n, err := unix.Read(fd, content[len(content):cap(content)])
 		switch {
 		case err != nil:
-			return nil, err
+			return content, err
 		case n == 0:
 			return content, nil
 		case len(content)+n > max:
