@@ -116,6 +116,10 @@ var Clauses = []Clause{
 	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
 
 	{"HRD-13", Must, Ours, "A program stays readable for its supervisor: PR_SET_DUMPABLE to 0 returns 0 and changes nothing, memfd_secret is refused, an executable that can't be read gives EACCES."},
+	{"HRD-16", Must, Ours, "Ways around path rules are closed or held to the same rules: io_uring, mounts, handles of files."},
+
+	{"PTH-03", Must, Syd, "What was checked is what is used: no race gets a denied path opened, looked at or changed."},
+	{"PTH-09", Must, Ours, "No call succeeds that the caller's own user, groups, capabilities or limits would refuse."},
 
 	{"CFG-01", Must, Syd, "key:value sets, list+value adds, list-value removes the most recently added equal one, list^value all equal ones; a bare command runs; ? and ! are refused where no command takes them."},
 	{"CFG-02", Must, Syd, "Booleans are on/off, 1/0, true/false, t/f; numbers are decimal and whole; another spelling is an error."},
