@@ -196,6 +196,8 @@ var (
 		argued("", []Rule{
 			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
 			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "the state can't be written to"},
+			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 4 /* F_SETFL */), Why: "for a tracee, where there are append-only files"},
+			{Syscall: "fallocate", Effect: Allow, Why: "likewise"},
 		}),
 	)
 	// becoming is how a receiver works as a tracee.

@@ -287,3 +287,21 @@ func (v View) ProcLink(p *Place) (string, bool) {
 	link, err := v.procLink(name, p.Identity.Dev)
 	return link, err == nil
 }
+
+// PathOf is the path that descriptor fd of ours is open on; of a deleted file the
+// former one.
+func PathOf(fd int) (string, error) {
+	text, err := linkText(fd)
+	return strings.TrimSuffix(text, deletedSuffix), err
+}
+
+// SetFlags is fcntl(2), F_SETFL.
+func SetFlags(fd, flags int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return err
+}
+
+// Allocate is fallocate(2). It may sleep.
+func Allocate(fd int, mode uint32, offset, length int64) error {
+	return unix.Fallocate(fd, mode, offset, length)
+}

@@ -168,6 +168,13 @@ var files = []row{
 	{name: "chroot", emulating: true, emulate: emulateChroot},
 	{name: "ioctl", categories: of(policy.Ioctl), emulate: emulateIoctl},
 
+	// How a descriptor of an append-only file could be made to do more.
+	{name: "fcntl", appends: true, emulate: emulateSetFlags, when: setFlags},
+	{name: "fcntl64", appends: true, emulate: emulateSetFlags, when: setFlags},
+	{name: "pwritev2", appends: true, emulate: refused(syscall.EOPNOTSUPP), when: []filter.Condition{
+		{Arg: 5, Mask: rwfNoAppend, Value: rwfNoAppend}}},
+	{name: "fallocate", appends: true, emulate: emulateFallocate},
+
 	// What leads to files past their paths, or changes what is at a path, is refused
 	// wherever paths are decided on.
 	{name: "io_uring_setup", emulating: true, emulate: refused(syscall.ENOSYS)},

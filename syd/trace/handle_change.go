@@ -51,7 +51,13 @@ func (n *notice) mayChange(p *kernel.Place, categories ...policy.Category) sysca
 	if p.Lost {
 		return syscall.ENOENT // in a directory that is gone, or in noArg of ours
 	}
-	return n.allow(p.Path, categories...)
+	if errno := n.allow(p.Path, categories...); errno != 0 {
+		return errno
+	}
+	if n.p.HasMasks() && n.p.Masked(p.Path) {
+		return syscall.EPERM // what is masked stays where it is
+	}
+	return 0
 }
 
 // made makes a call as the caller.

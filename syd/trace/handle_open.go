@@ -168,7 +168,8 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			p.Pin()
 		}
 	}
-	if n.p.HasAppends() && flags&oAccess != 0 && (flags&oAppend == 0 || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
+	// For reading, too, it could be mapped shared and writable.
+	if n.p.HasAppends() && flags&oAccess != 0 && (flags&(oAccess|oAppend) != oWrite|oAppend || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
 		return fails(syscall.EPERM), false
 	}
 	if flags&(oCreate|oTrunc|oTmpfile) != 0 && kernel.DescriptorsFull(n.tid) {
