@@ -249,9 +249,3 @@ func (t pathTry) same(ctx context.Context, opts []string) Result {
 	Expect(execRecords(result)).To(BeEmpty(), "%s", result)
 	return native
 }
-
-// pathSame is same of steps alone.
-func pathSame(ctx context.Context, steps ...string) Result {
-	GinkgoHelper()
-	return pathTry{steps: steps}.same(ctx, pathEverything)
-}
