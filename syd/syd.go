@@ -186,7 +186,7 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
 
-	if err := helpers.confine(); err != nil {
+	if err := helpers.confine(child.Listener); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		helpers.dismiss()
 		return exitOf(err), err

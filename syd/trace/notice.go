@@ -56,7 +56,7 @@ var (
 func (n *notice) failed(err error) reply {
 	errno, ok := err.(syscall.Errno)
 	switch {
-	case errno == errGone:
+	case errno == errGone && !n.waits():
 		return gone
 	case !ok:
 		n.log.Write(audit.Record{Level: audit.Error, Ctx: "notify", Op: n.row.name, PID: n.tid, Msg: err.Error()})
@@ -119,7 +119,8 @@ func (n *notice) write(i int, buf []byte) error {
 	return kernel.WriteMemory(n.tid, n.pointer(i), buf)
 }
 
-// errGone: the caller is dead. Nobody sees it.
+// errGone: the caller is dead. Nobody sees it; if somebody is there, it is what
+// procfs says of another process.
 const errGone = syscall.ESRCH
 
 // allow asks the policy whether categories may be had of what is at path, and
