@@ -31,7 +31,7 @@ var roles = [numRoles]struct {
 	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, looks,
 		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops)},
 	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
-	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
+	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, climbing, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
 	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering,
 		receiving, becoming, changing, threads, confining, ending)},
@@ -168,6 +168,7 @@ var (
 	// What the other roles do.
 	reading   = plain("a tracee's /proc", "read")
 	answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "pread64", "fstatfs", "newfstatat", "readlinkat", "statx")
+	climbing  = []Rule{{Syscall: "getdents64", Effect: Allow, Guarded: true, Argued: true, Why: "the way up from a directory whose path is too long to be told"}}
 	threads   = slices.Concat([]Rule{
 		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
 			Why: "a thread of this process, and nothing else"},
@@ -189,6 +190,7 @@ var (
 			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
 		},
 		argued("", plain("answers in a tracee's memory: all registers are in use", "process_vm_writev")),
+		[]Rule{{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true}},
 		argued("for a tracee", plain("", "lseek", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch", "umask",
 			"memfd_create", "kill", "dup3")),
 		argued("", []Rule{

@@ -229,6 +229,47 @@ type Statfs = unix.Statfs_t
 // has it.
 type Time = unix.Timespec
 
+// TimeOmit as Nsec leaves a time as it is.
+const TimeOmit = unix.UTIME_OMIT
+
+// DescriptorsFull says whether tid has no number free below its RLIMIT_NOFILE. A
+// count below the limit is enough to say no: it is the size that /proc/tid/fd
+// shows (since Linux 6.2; before, the numbers are looked at).
+func DescriptorsFull(tid int) bool {
+	var limit unix.Rlimit
+	if unix.Prlimit(tid, unix.RLIMIT_NOFILE, nil, &limit) != nil {
+		return false
+	}
+	dir := "/proc/" + strconv.Itoa(tid) + "/fd"
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil && st.Size > 0 && uint64(st.Size) < limit.Cur {
+		return false
+	}
+	fd, err := openat2(unix.AT_FDCWD, dir, unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC})
+	if err != nil {
+		return false
+	}
+	defer Close(fd)
+	used := uint64(0)
+	for buf := make([]byte, 32<<10); ; {
+		n, err := Getdents(fd, buf)
+		if err != nil || n <= 0 {
+			return used >= limit.Cur
+		}
+		for rest := buf[:n]; len(rest) > 19; {
+			size := int(rest[16]) | int(rest[17])<<8
+			if size < 19 || size > len(rest) {
+				return false
+			}
+			name, _, _ := strings.Cut(string(rest[19:size]), "\x00")
+			if number, err := strconv.ParseUint(name, 10, 32); err == nil && number < limit.Cur {
+				used++
+			}
+			rest = rest[size:]
+		}
+	}
+}
+
 // ProcLink is the text of /proc/self or /proc/thread-self, if p is one of them,
 // as the task sees it.
 func (v View) ProcLink(p *Place) (string, bool) {

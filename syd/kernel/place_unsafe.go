@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -295,4 +296,13 @@ func (p *Place) Pin() { p.name = "" }
 // IsDevice says whether it is the character device of that number.
 func (p *Place) IsDevice(number uint64) bool {
 	return p.IsCharDevice() && p.stat.Rdev == number
+}
+
+// PathOnly says whether descriptor fd of the task was opened with O_PATH: it can
+// be neither read nor written to, which its link shows (fs/proc/fd.c,
+// tid_fd_update_inode).
+func (v View) PathOnly(fd int) bool {
+	var st unix.Stat_t
+	err := unix.Lstat("/proc/"+strconv.Itoa(v.TID)+"/fd/"+strconv.Itoa(fd), &st)
+	return err == nil && st.Mode&0o700 == 0
 }

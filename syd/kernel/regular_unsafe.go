@@ -65,7 +65,8 @@ func CreateRegular(path string) (int, error) {
 	return fd, nil
 }
 
-// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted.
+// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted; what it had
+// read by then is returned, and can't be read again.
 func ReadUpTo(fd, max int) ([]byte, error) {
 	content := make([]byte, 0, 4096)
 	for {
@@ -75,7 +76,7 @@ func ReadUpTo(fd, max int) ([]byte, error) {
 		n, err := unix.Read(fd, content[len(content):cap(content)])
 		switch {
 		case err != nil:
-			return nil, err
+			return content, err
 		case n == 0:
 			return content, nil
 		case len(content)+n > max:

@@ -12,6 +12,7 @@ import (
 
 const (
 	maxSymlinks = 40   // fs/namei.c, MAXSYMLINKS
+	locateTries = 3    // how often a directory may move under our hands
 	maxSteps    = 8192 // our own: more than PATH_MAX has room for, fewer than 40 links of them
 	procRootIno = 1    // fs/proc: the inode number of a procfs root directory
 
@@ -132,15 +133,20 @@ func (w *walk) locate() error {
 	if !w.named() {
 		return nil
 	}
-	text, err := linkText(w.cur)
-	if err != nil {
-		return err
-	}
 	var st unix.Stat_t
 	if err := unix.Fstat(w.cur, &st); err != nil {
 		return err
 	}
-	w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino})
+	for range locateTries {
+		text, err := linkText(w.cur)
+		if err != nil {
+			return err
+		}
+		known := w.lost && w.at == text
+		if w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino}); !w.lost || known {
+			break
+		}
+	}
 	return nil
 }
 
@@ -240,7 +246,8 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 		err = unix.ENOENT
 	}
 	switch {
-	case !w.lost || !w.named():
+	case !w.lost || !w.named() || name == "." || name == ".." && err == nil:
+		// Where .. leads is located by itself.
 	case err == nil:
 		// No path leads to where we are: no rule can speak of what is below.
 		Close(fd)

@@ -140,6 +140,9 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 		if flags != noArg {
 			how = n.arg(flags)
 		}
+		if how&^7 != 0 || how&2 != 0 && how&5 != 0 { // RENAME_EXCHANGE goes with no other (uapi linux/fs.h)
+			return fails(syscall.EINVAL)
+		}
 		old, err := n.named(from)
 		if err != nil {
 			return n.missed(&old, err)
@@ -164,10 +167,6 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 func emulateLink(from, to where, flags int) func(*notice) reply {
 	return func(n *notice) reply {
 		const follow = 0x400 // uapi linux/fcntl.h: AT_SYMLINK_FOLLOW
-		text, err := n.text(from.path)
-		if err != nil {
-			return n.failed(err)
-		}
 		l := kernel.Lookup{DirFD: kernel.AtFDCWD, NoFollow: true}
 		if from.dir != noArg {
 			l.DirFD = n.arg(from.dir)
@@ -178,6 +177,10 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 				return fails(syscall.EINVAL)
 			}
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
+		}
+		text, err := n.text(from.path)
+		if err != nil {
+			return n.failed(err)
 		}
 		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
 			n.itself() // to read on
@@ -362,9 +365,12 @@ func emulateUtime(w where, times int, f timeForm) func(*notice) reply {
 		if err != nil {
 			return n.failed(err)
 		}
+		if f >= timeNano && at != nil && at[0].Nsec == kernel.TimeOmit && at[1].Nsec == kernel.TimeOmit {
+			return returns(0) // whatever the path
+		}
 		call := w
-		if w.dir != noArg && w.path != noArg && n.pointer(w.path) == 0 {
-			call = byFD(w.dir)
+		if w.dir != noArg && w.path != noArg && n.pointer(w.path) == 0 && n.arg(w.dir) != kernel.AtFDCWD {
+			call = byRealFD(w.dir)
 			if w.flags != noArg && n.Args[w.flags] != 0 {
 				return fails(syscall.EINVAL)
 			}
@@ -416,6 +422,9 @@ func (n *notice) times(arg int, f timeForm) (*[2]kernel.Time, error) {
 // emulateSetxattr sets an attribute: name, value, size and flags follow path.
 func emulateSetxattr(w where, name int) func(*notice) reply {
 	return func(n *notice) reply {
+		if n.arg(name+3)&^3 != 0 { // XATTR_CREATE, XATTR_REPLACE
+			return fails(syscall.EINVAL)
+		}
 		attribute, err := n.attribute(name)
 		if err != nil {
 			return n.failed(err)

@@ -103,6 +103,9 @@ func (n *notice) openPath(path int, o opening) reply {
 	if o.text, err = n.text(path); err != nil {
 		return n.failed(err)
 	}
+	if o.text == "" {
+		return fails(syscall.ENOENT)
+	}
 	if o.text == apiRoot {
 		if r, ok := n.openState(o); ok {
 			return r
@@ -121,6 +124,9 @@ func (n *notice) open(o opening) reply {
 	for try := range openTries {
 		p, err := n.place(o.text, o.lookup, try == 0)
 		if err != nil {
+			if err != errGone && kernel.DescriptorsFull(n.tid) {
+				return fails(syscall.EMFILE) // the kernel looks for a number first
+			}
 			return n.missed(&p, err)
 		}
 		r, again := n.openPlace(&p, o)
@@ -145,10 +151,7 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		case err == syscall.ELOOP && !p.Exists:
 			return r, true
 		case err != nil && err != syscall.ENOENT, err == syscall.ENOENT && flags&oCreate == 0:
-			if n.hidden(p.Path) {
-				return fails(n.allow(p.Path, o.needs(p)...)), false
-			}
-			return n.failed(err), false
+			return n.absent(p, err, o.needs(p)...), false
 		}
 		if errno := n.allow(p.Path, o.needs(p)...); errno != 0 {
 			return fails(errno), false
@@ -171,13 +174,24 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 	if n.p.HasAppends() && flags&oAccess != 0 && (flags&oAppend == 0 || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
 		return fails(syscall.EPERM), false
 	}
+	if flags&(oCreate|oTrunc|oTmpfile) != 0 && kernel.DescriptorsFull(n.tid) {
+		return fails(syscall.EMFILE), false // before anything is made or lost
+	}
+	if flags&oPath != 0 {
+		// No O_PATH descriptor can be handed over (kernel/seccomp.c takes it by fget).
+		// What the kernel opens in its place, if the path changes under our hands,
+		// shows that there is such a name; each use of it is judged by its own path.
+		return n.openPathOnly(p, o), false
+	}
 	fd, err := n.openFile(p, flags, o.mode)
 	switch {
 	case err == nil:
 		return opened(fd, flags&oCloexec != 0), false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:
 		return r, true
-	case n.hidden(p.Path):
+	case kernel.DescriptorsFull(n.tid):
+		return fails(syscall.EMFILE), false // the kernel looks for a number first
+	case !p.Nameless && n.hidden(p.Path):
 		return n.missed(p, err), false
 	}
 	return n.failed(err), false
@@ -188,6 +202,20 @@ func (n *notice) foresee(path string, o opening) {
 	for _, c := range o.needs(&kernel.Place{Exists: true, Mode: syscall.S_IFREG}) {
 		n.lessons.Take(c, path)
 	}
+}
+
+// openPathOnly looks whether there is a file, and has the kernel open it.
+func (n *notice) openPathOnly(p *kernel.Place, o opening) reply {
+	leave, err := n.enter(false)
+	if err != nil {
+		return n.failed(err)
+	}
+	err = p.Look(o.lookup.NoFollow)
+	leave()
+	if err != nil && err != syscall.ELOOP {
+		return n.absent(p, err, policy.Stat)
+	}
+	return proceed
 }
 
 // openFile makes the open itself, which may block.

@@ -17,12 +17,14 @@ type where struct {
 	flags    int    // AT_ flags; noArg: there are noArg
 	known    uint64 // the flags that the call takes; others are EINVAL
 	noFollow bool   // a symlink in the last component is itself meant
+	real     bool   // a descriptor won't do that was opened with O_PATH
 }
 
 const noArg = -1
 
 // byPath, byFD, byDir are the usual ones.
 func byPath(path int) where { return where{dir: noArg, path: path, flags: noArg} }
+func byRealFD(fd int) where { return where{dir: fd, path: noArg, flags: noArg, real: true} }
 func byFD(fd int) where     { return where{dir: fd, path: noArg, flags: noArg} }
 func byDir(dir int) where   { return where{dir: dir, path: dir + 1, flags: noArg} }
 
@@ -76,6 +78,9 @@ const (
 // about category. do gets it, with the caller's credentials.
 func (n *notice) file(w where, category policy.Category, do func(*kernel.Place) reply) reply {
 	text, l, held, err := n.aimed(w)
+	if err == nil && w.real && held && n.view().PathOnly(l.DirFD) {
+		err = syscall.EBADF
+	}
 	if err != nil {
 		return n.failed(err)
 	}
@@ -119,10 +124,8 @@ func (n *notice) looked(p *kernel.Place, l kernel.Lookup, category policy.Catego
 	switch {
 	case err == syscall.ELOOP && !p.Exists:
 		return r, true
-	case err != nil && n.hidden(p.Path):
-		return fails(n.allow(p.Path, category)), false
 	case err != nil:
-		return n.failed(err), false
+		return n.absent(p, err, category), false
 	}
 	return n.judged(p, category, do), false
 }

@@ -269,6 +269,17 @@ func (n *notice) still(p *kernel.Place) error {
 	return errGone
 }
 
+// absent is the reply to a call on a file that can't be looked at. Where nothing
+// may be seen, that there is none looks like a denial.
+func (n *notice) absent(p *kernel.Place, err error, categories ...policy.Category) reply {
+	if !p.Nameless && n.hidden(p.Path) {
+		if errno := n.allow(p.Path, categories...); errno != 0 {
+			return fails(errno)
+		}
+	}
+	return n.failed(err)
+}
+
 // missed is the reply to a lookup that came to nothing at p. What ends it says
 // nothing of places that may not be seen.
 func (n *notice) missed(p *kernel.Place, err error) reply {
