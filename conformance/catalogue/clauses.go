@@ -128,6 +128,7 @@ var Clauses = []Clause{
 	{"CFG-05", Must, Syd, "Path patterns are absolute, with ?, *, **, [...], [!...], {a,b}, a trailing /*** and backslashes; matching takes linear time."},
 	{"CFG-07", Must, Syd, "-p list prints the built-in profiles; each can be used and printed."},
 	{"CFG-08", Must, Syd, "include reads a file relative to the including one, include_profile a profile; circles and more than 16 files inside each other are errors."},
+	{"CFG-11", Must, Ours, "-x turns every denial into a warning; --learn FILE runs a program under no more than the rules that deny, and writes a policy under which it runs."},
 	{"CFG-12", Must, Ours, "Every mistake is told with file, line, column and what was expected, all at once, status 22, nothing started; only root's and the caller's files are read; what is printed is the same configuration again."},
 
 	{"PTH-01", Must, Syd, "Every call that takes a path belongs to categories, each of which is decided on by itself; allowed, it is as natively."},

@@ -95,7 +95,10 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	return p, true
 }
 
-const deletedSuffix = " (deleted)" // fs/d_path.c
+const (
+	deletedSuffix = " (deleted)" // fs/d_path.c
+	memfdPrefix   = "/memfd:"    // mm/memfd.c: no path that ever was
+)
 
 // lexical cleans text of empty components and of ".": the path that it is if
 // nothing on the way is a symlink. Not plain: it has "..", or a number, which may
@@ -210,7 +213,7 @@ func (p *Place) settle() {
 	if !p.Lost {
 		return
 	}
-	p.Nameless = !strings.HasPrefix(p.Path, "/")
+	p.Nameless = !strings.HasPrefix(p.Path, "/") || strings.HasPrefix(p.Path, memfdPrefix)
 	p.Path = strings.TrimSuffix(p.Path, deletedSuffix)
 }
 

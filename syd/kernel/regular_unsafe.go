@@ -44,6 +44,27 @@ func ReadRegular(path string, max int) (Regular, error) {
 	return Regular{content, Identity{st.Dev, st.Ino}, st.Mode, st.Uid}, err
 }
 
+// CreateRegular makes or empties a regular file, to be written to; the descriptor
+// is the caller's.
+func CreateRegular(path string) (int, error) {
+	fd, err := openat2(unix.AT_FDCWD, path, unix.OpenHow{
+		Flags: unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Mode: 0o644,
+	})
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		Close(fd)
+		return -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		Close(fd)
+		return -1, ErrNotRegular
+	}
+	return fd, nil
+}
+
 // ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted; what it had
 // read by then is returned, and can't be read again.
 func ReadUpTo(fd, max int) ([]byte, error) {

@@ -156,6 +156,9 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		if errno := n.allow(p.Path, o.needs(p)...); errno != 0 {
 			return fails(errno), false
 		}
+		if n.lessons != nil && !p.Exists {
+			n.foresee(p.Path, o)
+		}
 		switch {
 		case n.p.Masked(p.Path) && flags&oPath == 0:
 			return n.openMask(flags), false
@@ -195,6 +198,13 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 	return n.failed(err), false
 }
 
+// foresee has it learned what the same open will be about once its file is there.
+func (n *notice) foresee(path string, o opening) {
+	for _, c := range o.needs(&kernel.Place{Exists: true, Mode: syscall.S_IFREG}) {
+		n.lessons.Take(c, path)
+	}
+}
+
 // openPathOnly looks whether there is a file, and has the kernel open it.
 func (n *notice) openPathOnly(p *kernel.Place, o opening) reply {
 	leave, err := n.enter(false)
@@ -214,7 +224,11 @@ func (n *notice) openFile(p *kernel.Place, flags uint64, mode uint32) (int, erro
 	if flags&oPath == 0 {
 		flags |= oNoctty // the terminal would become the supervisor's
 	}
-	leave, err := n.enter(flags&(oCreate|oTmpfile) != 0)
+	makes := flags&(oCreate|oTmpfile) != 0
+	if !makes {
+		mode = 0 // a file that is there was asked about: openat2 takes no mode then
+	}
+	leave, err := n.enter(makes)
 	if err != nil {
 		return -1, err
 	}

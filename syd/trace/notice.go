@@ -156,7 +156,11 @@ func (n *notice) refusal(c policy.Category, path string) syscall.Errno {
 
 // hidden says whether path may not be seen.
 func (n *notice) hidden(path string) bool {
-	return !n.p.Decide(policy.Request{Category: policy.Stat, Path: path}).Allows()
+	if !n.p.Decide(policy.Request{Category: policy.Stat, Path: path}).Allows() {
+		return true
+	}
+	n.lessons.Take(policy.Stat, path)
+	return false
 }
 
 // carryOut does what an action does beyond denying.
@@ -179,9 +183,10 @@ func (n *notice) carryOut(action policy.Action, c policy.Category) {
 	}
 }
 
-// recordPath writes what was decided, unless nothing is to be said.
+// recordPath writes what was decided, unless nothing is to be said or it is a
+// lesson.
 func (n *notice) recordPath(action policy.Action, c policy.Category, at string) {
-	if action == policy.Filter || !n.log.Enabled(audit.Warn) {
+	if action == policy.Filter || action == policy.Warn && n.lessons.Take(c, at) || !n.log.Enabled(audit.Warn) {
 		return
 	}
 	note(n.log, n.tid, audit.Record{
