@@ -27,6 +27,9 @@ type row struct {
 	when []filter.Condition
 	// api: while the sandbox is not locked, the call may be a command to it.
 	api bool
+	// waits, if any, says of arguments with which the kernel makes the call itself
+	// whether a signal may then interrupt it.
+	waits func(args [6]uint64) bool
 	// wanders: the call may change what files the task sees, or as whom.
 	wanders bool
 }
