@@ -26,7 +26,7 @@ const (
 	stuckAfter = 10 * time.Millisecond
 	// calmPause is between the looks of the watch when all that it sees are calls
 	// that have slept for calmTicks.
-	calmPause = 5 * stuckAfter
+	calmPause = 10 * stuckAfter
 	calmTicks = 100
 	// idleTicks without a call end the watch until the next.
 	idleTicks = 20
@@ -342,20 +342,22 @@ func (r *receivers) watch() {
 		before := r.handled.Load()
 		kernel.FutexWait(&r.ticking, 0, pause) // time.Sleep wakes three threads
 		idle++
-		calm := true
+		busy, calm := 0, 0
 		r.mu.Lock()
 		all := append([]*receiver(nil), r.all...)
 		r.mu.Unlock()
 		for _, w := range all {
 			if r.look(w, int(pause/stuckAfter)) {
-				idle = 0
-				calm = calm && w.ticks >= calmTicks && w.sleep.now()
+				busy++
+				if w.ticks >= calmTicks && w.sleep.now() {
+					calm++
+				}
 			}
 		}
-		if r.handled.Load() != before {
-			idle, calm = 0, false
+		if busy > 0 || r.handled.Load() != before {
+			idle = 0
 		}
-		if pause = stuckAfter; calm {
+		if pause = stuckAfter; idle == 0 && busy == calm && r.handled.Load() == before {
 			pause = calmPause
 		}
 	}
