@@ -52,6 +52,11 @@ type Options struct {
 // Preconditions: the main goroutine; nothing else in the process waits for
 // children.
 func Run(ctx context.Context, o Options) (Exit, error) {
+	if kernel.ListenerRefused() {
+		// Nor could its configuration be read, or itself be confined, in ghost mode.
+		err := &spawn.StepError{Step: "seccomp", Errno: syscall.EBUSY}
+		return exitOf(err), err
+	}
 	p, err := configure(o)
 	if err != nil {
 		return exitOf(err), err
