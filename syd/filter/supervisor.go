@@ -28,9 +28,9 @@ var roles = [numRoles]struct {
 	rules []Rule
 }{
 	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, threads, confining)},
-	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, looks,
-		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops)},
-	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
+	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, unopened, closing, closeRange, write, advice, looks,
+		naming, hiding, mappings, handlers, running, tracing, sparing, asking, stops)},
+	Monitor: {"monitor", slices.Concat(memory, write, advice, naming, running, polling, monitoring, ending)},
 	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
 	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering,
@@ -81,7 +81,12 @@ const (
 	cloneNoThread = 0x7e020080 | 0x4000 | 0x8000 | cloneUntraced | clonePtrace
 	afALG         = 38
 	oCloexec      = 0o2000000
+	waitLook      = 0x1 | 0x01000000 // uapi linux/wait.h: WNOHANG, WNOWAIT
 )
+
+// uncalled is why the tracer's filter has rows that its thread needs no more, or
+// not yet.
+const uncalled = "as in Syd; nobody calls it yet"
 
 // The tracer's rows, in Syd's order.
 var (
@@ -99,6 +104,7 @@ var (
 			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
 			Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
 	}
+	unopened   = argued(uncalled, []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true}})
 	opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
 	closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
 	closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
@@ -154,8 +160,8 @@ var (
 		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
 	// sparing is how a call is recognised that is aimed at the supervisor.
-	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")
-	asking  = argued("as in Syd; nobody calls it yet", []Rule{
+	sparing = plain("whom a number means", "getpgid")
+	asking  = argued(uncalled, []Rule{
 		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
 		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
 		{Syscall: "getdents64", Effect: Allow, Guarded: true},
@@ -226,6 +232,7 @@ var (
 	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
 	monitoring = []Rule{
 		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
+		{Syscall: "waitid", Effect: Allow, Conditions: with(3, waitLook), Why: "whether the sender is a tracee; looks, and neither waits nor reaps"},
 		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
 		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
 	}

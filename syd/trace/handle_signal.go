@@ -13,11 +13,16 @@ import (
 // handleSignal delivers the signal, with the siginfo that it came with.
 func (t *Tracer) handleSignal(e Event) resume {
 	t.cache.task(e.TID)
-	t.restartIgnored(e)
-	return resume{op: opCont, signal: e.Signal}
+	deliver := resume{op: opCont, signal: e.Signal}
+	if call, ok := kernel.Interrupted(e.TID, syscall.EINTR); !ok || !unlimitedWait(call) {
+		return deliver
+	}
+	return t.ask(e, func() answer {
+		return answer{resume: deliver, restart: ignores(e.TID, e.Signal)}
+	}, answer{resume: deliver})
 }
 
-// restartIgnored mends what ptrace changes: a signal that is ignored is not
+// restart mends what ptrace changes: a signal that is ignored is not
 // even queued for an untraced task (kernel/signal.c, sig_ignored), yet stops a
 // traced one and so interrupts the call that it is in. The kernel restarts most
 // calls by itself when no handler runs. Those that answer EINTR for good are
@@ -25,12 +30,8 @@ func (t *Tracer) handleSignal(e Event) resume {
 // signal's handler does run: then they end with EINTR, as natively.
 //
 // Only waits without a time limit: a limit would begin anew with each signal.
-func (t *Tracer) restartIgnored(e Event) {
+func restart(e Event) {
 	const restartNoHand = -514 // include/linux/errno.h
-	call, ok := kernel.Interrupted(e.TID, syscall.EINTR)
-	if !ok || !unlimitedWait(call) || !ignores(e.TID, e.Signal) {
-		return
-	}
 	kernel.SetReturn(e.TID, restartNoHand)
 }
 
@@ -70,7 +71,8 @@ func unlimitedWait(c kernel.SyscallInfo) bool {
 	return unlimited != nil && unlimited(c.Args)
 }
 
-// ignores says whether tid would not have been sent the signal natively.
+// ignores says whether tid would not have been sent the signal natively. On a
+// worker thread.
 func ignores(tid int, s syscall.Signal) bool {
 	status, err := kernel.ReadStatus(tid)
 	if err != nil {
