@@ -84,7 +84,8 @@ func (m *monitor) run() {
 	if err := signals.Unblock(monitored...); err != nil {
 		panic(fmt.Sprintf("rt_sigprocmask: %v", err))
 	}
-	fds := []int{m.signals.FD, m.wake, m.listener}
+	// The listener becomes readable with every call: that is the receivers' affair.
+	fds := []kernel.Polled{{FD: m.signals.FD}, {FD: m.wake}, {FD: m.listener, Ends: true}}
 	for {
 		ready, err := kernel.Poll(fds...)
 		if err != nil {

@@ -36,6 +36,9 @@ type Options struct {
 	Config []Command
 	// Observe turns denials into warnings.
 	Observe bool
+	// Learn, if it is not empty, is the file for a policy under which the program
+	// runs; meanwhile it may do what no rule denies.
+	Learn string
 	// LogFD and LogLevel say where records go; the descriptor stays the caller's,
 	// and is close-on-exec from Run on unless it is 0, 1 or 2.
 	LogFD    int
@@ -64,6 +67,13 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 			return exitOf(err), fmt.Errorf("log descriptor %d: %s", o.LogFD, spawn.Strerror(err.(syscall.Errno)))
 		}
 	}
+	school, err := enrol(o, p)
+	if err != nil {
+		return exitOf(err), err
+	}
+	if school != nil {
+		p = p.Learning()
+	}
 	p = p.Intercepting(func(c policy.Category) bool { return trace.Intercepts(p, c) })
 	plan, err := confine.New(confinement(p, o.LogFD))
 	if err != nil {
@@ -86,7 +96,7 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if err != nil {
 		return exitOf(err), err
 	}
-	return start(ctx, request, p, log, helpers)
+	return start(ctx, request, p, log, helpers, school)
 }
 
 // confinement is what p says about the supervisor itself.
@@ -153,7 +163,7 @@ func newRequest(o Options, p *policy.Policy, env []string) (spawn.Request, error
 }
 
 // start spawns and seizes the eldest, lets it go and serves the sandbox.
-func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Log, helpers *crew) (Exit, error) {
+func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Log, helpers *crew, school *school) (Exit, error) {
 	spawn.QuietSIGCHLD()
 	child, err := spawn.Prepare(r)
 	if err != nil {
@@ -179,6 +189,9 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		return exitOf(err), err
 	}
 	m.unused = tracer.Stop
+	if school != nil {
+		tracer.Learn(school.lessons)
+	}
 	if trace.Emulates(p) {
 		tracer.Serve(child.Listener, helpers.receiver, m.ignore)
 	}
@@ -186,7 +199,7 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
 
-	if err := helpers.confine(); err != nil {
+	if err := helpers.confine(child.Listener); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		helpers.dismiss()
 		return exitOf(err), err
@@ -200,6 +213,9 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		if err := child.Failure(); err != nil {
 			return exitOf(err), execFailure(err)
 		}
+	}
+	if school != nil {
+		return school.graduate(Exit(status))
 	}
 	return Exit(status), nil
 }

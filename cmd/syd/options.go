@@ -85,6 +85,13 @@ func parse(args []string) (options, verb, error) {
 	option("", "check", false, is(verbCheck))
 	option("", "sh", false, is(verbShell))
 	option("x", "observe", false, func(string) error { o.Observe = true; return nil })
+	option("", "learn", true, func(v string) error {
+		if !syd.LearnsInto(v) {
+			return errors.New("expected a file's name, NAME.syd-3")
+		}
+		o.Learn = v
+		return nil
+	})
 	option("a", "arg0", true, func(v string) error { o.Arg0 = v; return nil })
 	configure := func(where string, kind syd.Kind) func(string) error {
 		return func(v string) error {
@@ -133,6 +140,9 @@ func parse(args []string) (options, verb, error) {
 	o.Argv = f.Args()
 	if chosen == verbRun && len(o.Argv) == 0 {
 		return o, chosen, errors.New("expected a command to run after the options: syd -p off -- COMMAND (syd -h for help)")
+	}
+	if o.Observe && o.Learn != "" {
+		return o, chosen, errors.New("expected one of -x and --learn")
 	}
 	return o, chosen, nil
 }

@@ -40,6 +40,9 @@ Options:
                that would be dropped (LD_*, and names with PASSWORD,
                CREDENTIAL, TOKEN or KEY as a word)
   -x           observe: log what would be denied, and let it happen
+  --learn FILE run COMMAND, which may do whatever no rule denies, and write to
+               FILE, NAME.syd-3, what it did as a policy that allows it: the
+               rules of -m, -P and -p, and as many as it needs besides
   -E FILTER:FORMAT  print a filter and exit. FILTER: sandbox, process (all of
                syd's own threads), tracer, monitor, worker, writer; FORMAT: rules
                (a table), pfc (libseccomp's pseudo code), bpf (what is loaded)

@@ -76,7 +76,59 @@ var confinedWrongly = []wrongBuild{
 	},
 }
 
-func init() { wrongBuilds = append(wrongBuilds, confinedWrongly...) }
+// emulatedWrongly are builds that make calls for their tracees wrongly.
+var emulatedWrongly = []wrongBuild{
+	{
+		name:  "CONTINUE instead of emulate for open",
+		edits: []edit{{"syd/trace/handle_open.go", "\t\treturn opened(fd, flags&oCloexec != 0), false", "\t\tkernel.Close(fd)\n\t\treturn proceed, false"}},
+		flags: []string{"--id", "PTH-03.[125]"}, fails: []string{"PTH-03.[125]"},
+		words: "to be zero-valued",
+	},
+	{
+		name:  "umask ignored",
+		edits: []edit{{"syd/trace/handle_open.go", "n.credentials.Umask(status.Umask)", "n.credentials.Umask(status.Umask & 0)"}},
+		flags: []string{"--id", "PTH-09.2"}, fails: []string{"PTH-09.2"},
+		words: "made 40777 60001 60001",
+	},
+	{
+		name:  "O_CLOEXEC lost",
+		edits: []edit{{"syd/kernel/notify_unsafe.go", "if cloexec {", "if false {"}},
+		flags: []string{"--id", "PTH-03.[12]"}, fails: []string{"PTH-03.[12]"},
+		words: "inheritable",
+	},
+	{
+		name:  "EACCES where ENOENT hides",
+		edits: []edit{{"syd/trace/notice.go", "\tif n.hidden(path) {", "\tif false {"}},
+		flags: []string{"--id", "PTH-03.[124]"}, fails: []string{"PTH-03.[12]"}, passes: []string{"PTH-03.4"},
+		words: "hidden 0",
+	},
+	{
+		name:  "the parent of a directory is guessed",
+		edits: []edit{{"syd/kernel/walk_unsafe.go", "\t\tif err := w.locate(); err != nil {\n\t\t\treturn err\n\t\t}\n\tdefault:", "\t\tw.at = w.at[:max(strings.LastIndexByte(w.at, '/'), 1)]\n\tdefault:"}},
+		flags: []string{"--id", "PTH-03.[36]"}, fails: []string{"PTH-03.3"}, passes: []string{"PTH-03.6"},
+		words: "to be zero-valued",
+	},
+	{
+		name:  "ftruncate is left to the kernel",
+		edits: []edit{{"syd/trace/handle_change.go", "\treturn n.resized(&p, size, func() error { return kernel.Ftruncate(held, size) })", "\treturn proceed"}},
+		flags: []string{"--id", "PTH-03.11"}, fails: []string{"PTH-03.11"},
+		words: "to be zero-valued",
+	},
+	{
+		name:  "lookups are made with the supervisor's rights",
+		edits: []edit{{"syd/trace/notice.go", "\t\tl.As = n.as\n", ""}},
+		flags: []string{"--id", "PTH-09.[12]"}, fails: []string{"PTH-09.1"}, passes: []string{"PTH-09.2"},
+		words: "only sandboxed: open ok",
+	},
+	{
+		name:  "rings of calls are let through",
+		edits: []edit{{"syd/trace/files.go", `{name: "io_uring_setup", emulating: true, emulate: refused(syscall.ENOSYS)},`, ""}},
+		flags: []string{"--id", "HRD-16.1"}, fails: []string{"HRD-16.1"},
+		words: "io_uring_setup",
+	},
+}
+
+func init() { wrongBuilds = append(append(wrongBuilds, confinedWrongly...), emulatedWrongly...) }
 
 // buildEdited builds the runtime with edits of its sources, as make build does.
 func buildEdited(t *testing.T, edits []edit) string {

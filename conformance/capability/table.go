@@ -76,6 +76,16 @@ var Table = []Capability{
 	{Name: "bash", Optional: "bash", Probe: program("bash")},
 	{Name: "git", Optional: "git", Probe: program("git")},
 	{Name: "python3", Optional: "python3", Probe: program("python3")},
+	{Name: "gcc", Optional: "gcc", Probe: program("gcc")},
+	{Name: "make", Optional: "make", Probe: program("make")},
+	{Name: "go", Optional: "go", Probe: program("go", "/usr/local/go/bin")},
+	{Name: "node", Optional: "node", Probe: program("node")},
+	{Name: "perl", Optional: "perl", Probe: program("perl")},
+	{Name: "tar", Optional: "tar", Probe: program("tar")},
+	{Name: "find", Optional: "find", Probe: program("find")},
+	{Name: "sqlite3", Optional: "sqlite3", Probe: program("sqlite3")},
+	{Name: "tmux", Optional: "tmux", Probe: program("tmux")},
+	{Name: "vim", Optional: "vim", Probe: program("vim")},
 }
 
 // call tries a system call with arguments that fail at once: any errno but
@@ -344,14 +354,15 @@ func coreFiles() (bool, string) {
 		fmt.Sprintf("core_pattern %q, RLIMIT_CORE hard limit %d", text, limit.Max)
 }
 
-func program(name string) func() (bool, string) {
+// program looks where the harness's PATH leads to, and in more directories.
+func program(name string, more ...string) func() (bool, string) {
 	return func() (bool, string) {
-		// The directories that the harness gives to specs as PATH.
-		for _, dir := range []string{"/usr/local/bin", "/usr/bin", "/bin"} {
+		dirs := append([]string{"/usr/local/bin", "/usr/bin", "/bin"}, more...)
+		for _, dir := range dirs {
 			if path := filepath.Join(dir, name); unix.Access(path, unix.X_OK) == nil {
 				return true, path
 			}
 		}
-		return false, name + ": not in /usr/local/bin, /usr/bin, /bin"
+		return false, name + ": not in " + strings.Join(dirs, ", ")
 	}
 }

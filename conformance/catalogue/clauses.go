@@ -116,6 +116,10 @@ var Clauses = []Clause{
 	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
 
 	{"HRD-13", Must, Ours, "A program stays readable for its supervisor: PR_SET_DUMPABLE to 0 returns 0 and changes nothing, memfd_secret is refused, an executable that can't be read gives EACCES."},
+	{"HRD-16", Must, Ours, "Ways around path rules are closed or held to the same rules: io_uring, mounts, handles of files."},
+
+	{"PTH-03", Must, Syd, "What was checked is what is used: no race gets a denied path opened, looked at or changed."},
+	{"PTH-09", Must, Ours, "No call succeeds that the caller's own user, groups, capabilities or limits would refuse."},
 
 	{"CFG-01", Must, Syd, "key:value sets, list+value adds, list-value removes the most recently added equal one, list^value all equal ones; a bare command runs; ? and ! are refused where no command takes them."},
 	{"CFG-02", Must, Syd, "Booleans are on/off, 1/0, true/false, t/f; numbers are decimal and whole; another spelling is an error."},
@@ -124,7 +128,29 @@ var Clauses = []Clause{
 	{"CFG-05", Must, Syd, "Path patterns are absolute, with ?, *, **, [...], [!...], {a,b}, a trailing /*** and backslashes; matching takes linear time."},
 	{"CFG-07", Must, Syd, "-p list prints the built-in profiles; each can be used and printed."},
 	{"CFG-08", Must, Syd, "include reads a file relative to the including one, include_profile a profile; circles and more than 16 files inside each other are errors."},
+	{"CFG-11", Must, Ours, "-x turns every denial into a warning; --learn FILE runs a program under no more than the rules that deny, and writes a policy under which it runs."},
 	{"CFG-12", Must, Ours, "Every mistake is told with file, line, column and what was expected, all at once, status 22, nothing started; only root's and the caller's files are read; what is printed is the same configuration again."},
+
+	{"PTH-01", Must, Syd, "Every call that takes a path belongs to categories, each of which is decided on by itself; allowed, it is as natively."},
+	{"PTH-02", Must, Syd, "Denied is EACCES, hidden ENOENT; warn lets it happen with a record, filter denies without one; a masked file is /dev/null."},
+	{"PTH-04", Must, Ours, "A call that is intercepted and allowed has the native result in everything that a program can see."},
+	{"PTH-05", Must, Syd, "/proc/self, /proc/thread-self, /dev/fd, /dev/stdin, /proc/PID/fd/N, /dev/tty, /proc/net and /proc/mounts mean the caller's."},
+
+	{"CFG-13", Must, Syd, "What counts only at the start gives EBUSY at run time, and nothing changes."},
+
+	{"API-01", Must, Syd, "A stat-like call on /dev/syd/COMMAND runs the command; success has the metadata of a character device."},
+	{"API-02", Must, Syd, "A query succeeds if what it asks is so; else it gives ENOENT."},
+	{"API-03", Must, Syd, "ENOENT when the lock refuses, EINVAL for what is malformed, EBUSY for what counts at the start, EOPNOTSUPP for what is unknown."},
+	{"API-04", Must, Syd, "/dev/syd is read as JSON of a published, versioned schema: the state of the policy."},
+	{"API-05", Must, Syd, "panic ends the sandbox with 127, reset forgets the rules, stat logs the state, load/FD takes a whole text or nothing of it."},
+	{"API-06", Must, Syd, "--api prints the version of the language, --check tells inside from outside."},
+
+	{"LCK-01", Must, Syd, "The lock is unset, off, exec, ipc, drop, read or on, as an option, a file or /dev/syd says."},
+	{"LCK-02", Must, Syd, "off: anybody may change the sandbox; exec: the eldest alone; drop: only to give up privileges; read: nobody, but all may look; on: there is no /dev/syd."},
+	{"LCK-03", Must, Syd, "The lock goes one way: a refused change gives ENOENT and leaves the state."},
+	{"LCK-04", Must, Syd, "A lock that nobody gave is on when the eldest executes its program; one that was given stays."},
+	{"LCK-05", Must, Seed, "When the eldest is gone, lock:exec is open to nobody, not even to a process that has got its number."},
+	{"LCK-06", Must, Ours, "An edit that races with forks, execs and exits neither deadlocks nor is seen half-done."},
 
 	{"LOG-01", Must, Syd, "A record is a line of JSON: id, ctx, cap, act, sys, path, time (UTC), cmd, cwd, pid, uid and tip, the rule that would allow it; untrusted bytes are escaped."},
 	{"LOG-02", Must, Ours, "The log goes to stderr, or to the descriptor SYD_LOG_FD, from the level SYD_LOG on; a full pipe or slow reader blocks no tracee: records are counted and dropped, and the count is logged."},

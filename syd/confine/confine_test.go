@@ -108,7 +108,7 @@ func TestMain(m *testing.M) {
 	o.NoCookies = os.Getenv("SYD_TEST_NOCOOKIE") != ""
 	plan, err := New(o)
 	if err == nil && os.Getenv("SYD_TEST_FREE") == "" {
-		err = plan.Enter()
+		err = plan.Enter(-1)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -46,6 +46,12 @@ func (p *Place) Mknod(mode, device uint32) error {
 
 // Unlink is unlinkat(2).
 func (p *Place) Unlink(flags int) error {
+	if _, name := p.At(); name == "" {
+		if flags&unix.AT_REMOVEDIR != 0 {
+			return unix.EBUSY // the root
+		}
+		return unix.EISDIR
+	}
 	dir, name, err := p.path()
 	if err != nil {
 		return err

@@ -36,8 +36,8 @@ const (
 	GuardPidfdGetfd
 	GuardPidfdOpen
 	GuardUnshare
-	GuardSetfsuid
-	GuardSetfsgid
+	GuardSetresuid
+	GuardSetresgid
 	GuardSetgroups
 	GuardCapset
 	GuardMkdirat
@@ -50,8 +50,18 @@ const (
 	GuardFchownat
 	GuardUtimensat
 	GuardTruncate
+	GuardFtruncate
 	GuardSetxattr
 	GuardRemovexattr
+	GuardGetxattr
+	GuardLgetxattr
+	GuardListxattr
+	GuardLlistxattr
+	GuardInotifyAddWatch
+	GuardUmask
+	GuardMemfdCreate
+	GuardDup3
+	GuardKill
 
 	GuardCloseRange
 	GuardExecveat
@@ -85,8 +95,8 @@ var guards = [numGuards]struct {
 	GuardPidfdGetfd:      {"pidfd_getfd", 3},
 	GuardPidfdOpen:       {"pidfd_open", 2},
 	GuardUnshare:         {"unshare", 1},
-	GuardSetfsuid:        {"setfsuid", 1},
-	GuardSetfsgid:        {"setfsgid", 1},
+	GuardSetresuid:       {"setresuid", 3},
+	GuardSetresgid:       {"setresgid", 3},
 	GuardSetgroups:       {"setgroups", 2},
 	GuardCapset:          {"capset", 2},
 	GuardMkdirat:         {"mkdirat", 3},
@@ -99,8 +109,18 @@ var guards = [numGuards]struct {
 	GuardFchownat:        {"fchownat", 5},
 	GuardUtimensat:       {"utimensat", 4},
 	GuardTruncate:        {"truncate", 2},
+	GuardFtruncate:       {"ftruncate", 2},
 	GuardSetxattr:        {"setxattr", 5},
 	GuardRemovexattr:     {"removexattr", 2},
+	GuardGetxattr:        {"getxattr", 4},
+	GuardLgetxattr:       {"lgetxattr", 4},
+	GuardListxattr:       {"listxattr", 3},
+	GuardLlistxattr:      {"llistxattr", 3},
+	GuardInotifyAddWatch: {"inotify_add_watch", 3},
+	GuardUmask:           {"umask", 1},
+	GuardMemfdCreate:     {"memfd_create", 2},
+	GuardDup3:            {"dup3", 3},
+	GuardKill:            {"kill", 2},
 	GuardSocket:          {"socket", 3},
 	GuardBind:            {"bind", 3},
 	GuardAccept4:         {"accept4", 4},

@@ -13,10 +13,11 @@ import (
 )
 
 // Credentials are what the calling thread makes files with, and is judged by
-// where it opens them: the file system's user and group, the supplementary
-// groups, the effective capabilities and the umask. A thread that works for
-// tracees takes theirs. Its methods belong to one thread, which is locked for
-// good.
+// where it opens them: the effective user and group and with them the file
+// system's, which alone would leave it root to some files (/proc/sys, uid_map,
+// cgroup.procs), the supplementary groups, the effective capabilities and the
+// umask. A thread that works for tracees takes theirs. Its methods belong to one
+// thread, which is locked for good.
 type Credentials struct {
 	own     identity // what the thread was started with
 	now     identity
@@ -53,7 +54,7 @@ func (c *Credentials) Own() error {
 // Umask makes mask that of files that the thread makes.
 func (c *Credentials) Umask(mask int) {
 	if c.umask != mask {
-		unix.Umask(mask)
+		syscall.RawSyscall6(unix.SYS_UMASK, uintptr(mask), GuardUmask.at(1), GuardUmask.at(2), GuardUmask.at(3), GuardUmask.at(4), GuardUmask.at(5))
 		c.umask = mask
 	}
 }
@@ -89,12 +90,13 @@ func (c *Credentials) become(to identity) error {
 			return err
 		}
 	}
-	setFSGID(to.gid)
-	setFSUID(to.uid)
-	if setFSUID(-1) != to.uid || setFSGID(-1) != to.gid {
-		return unix.EPERM
+	if err := setEffectiveGID(to.gid); err != nil {
+		return err
 	}
-	// A change of the user from 0 has taken capabilities of files (capabilities(7)).
+	if err := setEffectiveUID(to.uid); err != nil {
+		return err
+	}
+	// A change of the user from 0 has taken all of them (capabilities(7)).
 	if err := setEffective(to.effective); err != nil {
 		return err
 	}
@@ -102,17 +104,16 @@ func (c *Credentials) become(to identity) error {
 	return nil
 }
 
-// setFSUID and setFSGID return the former ID: the calls tell no error.
-func setFSUID(id int) int {
-	before, _, _ := syscall.RawSyscall6(unix.SYS_SETFSUID, uintptr(id), GuardSetfsuid.at(1), GuardSetfsuid.at(2),
-		GuardSetfsuid.at(3), GuardSetfsuid.at(4), GuardSetfsuid.at(5))
-	return int(before)
+// setEffectiveUID and setEffectiveGID leave the real and the saved ID, by which
+// the thread gets back, and by which it is no prey of its tracees.
+func setEffectiveUID(id int) error {
+	return result(syscall.RawSyscall6(unix.SYS_SETRESUID, ^uintptr(0), uintptr(id), ^uintptr(0),
+		GuardSetresuid.at(3), GuardSetresuid.at(4), GuardSetresuid.at(5)))
 }
 
-func setFSGID(id int) int {
-	before, _, _ := syscall.RawSyscall6(unix.SYS_SETFSGID, uintptr(id), GuardSetfsgid.at(1), GuardSetfsgid.at(2),
-		GuardSetfsgid.at(3), GuardSetfsgid.at(4), GuardSetfsgid.at(5))
-	return int(before)
+func setEffectiveGID(id int) error {
+	return result(syscall.RawSyscall6(unix.SYS_SETRESGID, ^uintptr(0), uintptr(id), ^uintptr(0),
+		GuardSetresgid.at(3), GuardSetresgid.at(4), GuardSetresgid.at(5)))
 }
 
 // setGroups changes the calling thread only, where libc's would change all.

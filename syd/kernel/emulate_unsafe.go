@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,7 +44,12 @@ func (p *Place) Readlink(buf []byte) (int, error) { return unix.Readlinkat(p.fd,
 
 // Watch adds the file to an inotify instance of ours. Preconditions: Look.
 func (p *Place) Watch(instance int, mask uint32) (int, error) {
-	return unix.InotifyAddWatch(instance, ownFD(p.fd), mask&^unix.IN_DONT_FOLLOW)
+	path, err := unix.BytePtrFromString(ownFD(p.fd))
+	if err != nil {
+		return -1, err
+	}
+	return length(syscall.Syscall6(unix.SYS_INOTIFY_ADD_WATCH, uintptr(instance), uintptr(unsafe.Pointer(path)), uintptr(mask&^unix.IN_DONT_FOLLOW),
+		GuardInotifyAddWatch.at(3), GuardInotifyAddWatch.at(4), GuardInotifyAddWatch.at(5)))
 }
 
 // named is a path of ours by which calls that have no *at reach the place; they
@@ -62,20 +68,48 @@ func (p *Place) named() (path string, magic bool) {
 // GetXattr and ListXattr are getxattr(2) and listxattr(2), of a symlink itself
 // too. Preconditions: Look.
 func (p *Place) GetXattr(attribute string, buf []byte) (int, error) {
-	if path, magic := p.named(); magic {
-		return unix.Getxattr(path, attribute, buf)
-	} else {
-		return unix.Lgetxattr(path, attribute, buf)
+	at, magic := p.named()
+	path, name, err := twoStrings(at, attribute)
+	if err != nil {
+		return -1, err
 	}
+	if magic {
+		return length(syscall.Syscall6(unix.SYS_GETXATTR, uintptr(path), uintptr(name), uintptr(start(buf)), uintptr(len(buf)),
+			GuardGetxattr.at(4), GuardGetxattr.at(5)))
+	}
+	return length(syscall.Syscall6(unix.SYS_LGETXATTR, uintptr(path), uintptr(name), uintptr(start(buf)), uintptr(len(buf)),
+		GuardLgetxattr.at(4), GuardLgetxattr.at(5)))
 }
 
 // ListXattr lists the names of attributes.
 func (p *Place) ListXattr(buf []byte) (int, error) {
-	if path, magic := p.named(); magic {
-		return unix.Listxattr(path, buf)
-	} else {
-		return unix.Llistxattr(path, buf)
+	at, magic := p.named()
+	path, err := unix.BytePtrFromString(at)
+	if err != nil {
+		return -1, err
 	}
+	if magic {
+		return length(syscall.Syscall6(unix.SYS_LISTXATTR, uintptr(unsafe.Pointer(path)), uintptr(start(buf)), uintptr(len(buf)),
+			GuardListxattr.at(3), GuardListxattr.at(4), GuardListxattr.at(5)))
+	}
+	return length(syscall.Syscall6(unix.SYS_LLISTXATTR, uintptr(unsafe.Pointer(path)), uintptr(start(buf)), uintptr(len(buf)),
+		GuardLlistxattr.at(3), GuardLlistxattr.at(4), GuardLlistxattr.at(5)))
+}
+
+// start is where buf begins; nil asks these calls for the size that they need.
+func start(buf []byte) unsafe.Pointer {
+	if len(buf) == 0 {
+		return nil
+	}
+	return unsafe.Pointer(&buf[0])
+}
+
+// length is the result of a call that returns one.
+func length(n, _ uintptr, errno syscall.Errno) (int, error) {
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
 }
 
 // Task is a descriptor of thread tid (PIDFD_THREAD, Linux 6.9), or before that of
@@ -117,6 +151,30 @@ func Borrow(tid, fd int) (int, error) {
 	return int(copied), nil
 }
 
+// Ftruncate is ftruncate(2).
+func Ftruncate(fd int, size int64) error {
+	return result(syscall.Syscall6(unix.SYS_FTRUNCATE, uintptr(fd), uintptr(size),
+		GuardFtruncate.at(2), GuardFtruncate.at(3), GuardFtruncate.at(4), GuardFtruncate.at(5)))
+}
+
+// FileSizeLimit is tid's soft RLIMIT_FSIZE (proc_pid_limits(5)).
+func FileSizeLimit(tid int) (int64, error) {
+	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/limits")
+	if err != nil {
+		return 0, err
+	}
+	const row = "Max file size"
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, row); ok {
+			soft, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+			if limit, err := strconv.ParseInt(soft, 10, 64); err == nil {
+				return limit, nil
+			}
+		}
+	}
+	return math.MaxInt64, nil // unlimited, or more than a file can have
+}
+
 // Getdents is getdents64(2).
 func Getdents(fd int, buf []byte) (int, error) {
 	n, _, errno := syscall.Syscall6(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)),
@@ -125,12 +183,6 @@ func Getdents(fd int, buf []byte) (int, error) {
 		return 0, errno
 	}
 	return int(n), nil
-}
-
-// SeekTo sets the offset of fd, a directory's too.
-func SeekTo(fd int, offset int64) error {
-	_, err := unix.Seek(fd, offset, unix.SEEK_SET)
-	return err
 }
 
 // OpenNull opens /dev/null, the character device 1:3, for reading and writing.
@@ -204,6 +256,47 @@ type Statfs = unix.Statfs_t
 // has it.
 type Time = unix.Timespec
 
+// TimeOmit as Nsec leaves a time as it is.
+const TimeOmit = unix.UTIME_OMIT
+
+// DescriptorsFull says whether tid has no number free below its RLIMIT_NOFILE. A
+// count below the limit is enough to say no: it is the size that /proc/tid/fd
+// shows (since Linux 6.2; before, the numbers are looked at).
+func DescriptorsFull(tid int) bool {
+	var limit unix.Rlimit
+	if unix.Prlimit(tid, unix.RLIMIT_NOFILE, nil, &limit) != nil {
+		return false
+	}
+	dir := "/proc/" + strconv.Itoa(tid) + "/fd"
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil && st.Size > 0 && uint64(st.Size) < limit.Cur {
+		return false
+	}
+	fd, err := openat2(unix.AT_FDCWD, dir, unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC})
+	if err != nil {
+		return false
+	}
+	defer Close(fd)
+	used := uint64(0)
+	for buf := make([]byte, 32<<10); ; {
+		n, err := Getdents(fd, buf)
+		if err != nil || n <= 0 {
+			return used >= limit.Cur
+		}
+		for rest := buf[:n]; len(rest) > 19; {
+			size := int(rest[16]) | int(rest[17])<<8
+			if size < 19 || size > len(rest) {
+				return false
+			}
+			name, _, _ := strings.Cut(string(rest[19:size]), "\x00")
+			if number, err := strconv.ParseUint(name, 10, 32); err == nil && number < limit.Cur {
+				used++
+			}
+			rest = rest[size:]
+		}
+	}
+}
+
 // ProcLink is the text of /proc/self or /proc/thread-self, if p is one of them,
 // as the task sees it.
 func (v View) ProcLink(p *Place) (string, bool) {
@@ -220,4 +313,28 @@ func (v View) ProcLink(p *Place) (string, bool) {
 	}
 	link, err := v.procLink(name, p.Identity.Dev)
 	return link, err == nil
+}
+
+// PathOf is the path that descriptor fd of ours is open on; of a deleted file the
+// former one.
+func PathOf(fd int) (string, error) {
+	text, err := linkText(fd)
+	return strings.TrimSuffix(text, deletedSuffix), err
+}
+
+// SetFlags is fcntl(2), F_SETFL.
+func SetFlags(fd, flags int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return err
+}
+
+// Allocate is fallocate(2). It may sleep.
+func Allocate(fd int, mode uint32, offset, length int64) error {
+	return unix.Fallocate(fd, mode, offset, length)
+}
+
+// SeekTo sets the offset of fd, a directory's too.
+func SeekTo(fd int, offset int64) error {
+	_, err := unix.Seek(fd, offset, unix.SEEK_SET)
+	return err
 }

@@ -36,11 +36,21 @@ const (
 // PollEvents says which of fds, in order, is ready: readable, or hung up.
 type PollEvents struct{ Readable, HungUp bool }
 
-// Poll sleeps until one of fds is readable or hung up and says which.
-func Poll(fds ...int) ([]PollEvents, error) {
+// Polled is a descriptor to wait for: until it is readable or hung up, or if it
+// ends only for the latter.
+type Polled struct {
+	FD   int
+	Ends bool
+}
+
+// Poll sleeps until something has come to one of fds and says what.
+func Poll(fds ...Polled) ([]PollEvents, error) {
 	set := make([]unix.PollFd, len(fds))
-	for i, fd := range fds {
-		set[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	for i, p := range fds {
+		set[i].Fd = int32(p.FD)
+		if !p.Ends {
+			set[i].Events = unix.POLLIN
+		}
 	}
 	for {
 		_, err := unix.Poll(set, -1)
@@ -167,11 +177,24 @@ func WriteAll(fd int, p []byte) (written int, err error) {
 
 // MemFD makes an anonymous file; the caller owns it.
 func MemFD(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	fd, err := memfd(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+func memfd(name string, flags uint) (int, error) {
+	text, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return -1, err
+	}
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_MEMFD_CREATE, uintptr(unsafe.Pointer(text)), uintptr(flags),
+		GuardMemfdCreate.at(2), GuardMemfdCreate.at(3), GuardMemfdCreate.at(4), GuardMemfdCreate.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
 }
 
 // MayExecute says whether path is a regular file that the caller may execute,

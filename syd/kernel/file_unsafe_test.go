@@ -157,7 +157,7 @@ func TestEventFD(t *testing.T) {
 	for range 3 {
 		Wake(fd)
 	}
-	if ready, err := Poll(fd); err != nil || !ready[0].Readable || ready[0].HungUp {
+	if ready, err := Poll(Polled{FD: fd}); err != nil || !ready[0].Readable || ready[0].HungUp {
 		t.Errorf("got %v %v", ready, err)
 	}
 	Drain(fd)
@@ -168,7 +168,7 @@ func TestEventFD(t *testing.T) {
 	}
 	defer Close(other)
 	Wake(other)
-	if ready, err := Poll(fd, other); err != nil || ready[0].Readable || !ready[1].Readable {
+	if ready, err := Poll(Polled{FD: fd}, Polled{FD: other}); err != nil || ready[0].Readable || !ready[1].Readable {
 		t.Errorf("got %v %v", ready, err)
 	}
 }

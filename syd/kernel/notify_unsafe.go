@@ -122,4 +122,6 @@ func WakeInStep(listener int) {
 
 // Replace puts a copy of fd in the place of listener, which is closed. A thread
 // that sleeps in Receive keeps it until it is interrupted.
-func Replace(listener, fd int) error { return unix.Dup3(fd, listener, unix.O_CLOEXEC) }
+func Replace(listener, fd int) error {
+	return result(syscall.Syscall6(unix.SYS_DUP3, uintptr(fd), uintptr(listener), unix.O_CLOEXEC, GuardDup3.at(3), GuardDup3.at(4), GuardDup3.at(5)))
+}

@@ -42,10 +42,9 @@ type Lookup struct {
 	// Pass, if any, is asked about each directory that the lookup passes through
 	// and each symlink that it follows, by its path; an error ends the lookup.
 	Pass func(path string) error
-	// Enter, if any, gives the thread the task's credentials, once it is where the
-	// path begins, which the task may lead to but can't be asked as; leave takes
-	// them back.
-	Enter func() (leave func(), err error)
+	// As, if any, has the calling thread work as the task, which may be refused a
+	// step of its lookup, until leave.
+	As func() (leave func(), err error)
 	// Flags are those of openat2(2): RESOLVE_...
 	Flags uint64
 }
@@ -122,8 +121,17 @@ func describe(fd int) (Object, error) {
 	return o, nil
 }
 
-// linkText is what the kernel says fd is open on: a path, if it has one.
+// linkText is what fd is open on: a path, if it has one.
 func linkText(fd int) (string, error) {
+	text, err := shortText(fd)
+	if err == unix.ENAMETOOLONG {
+		return longPath(fd)
+	}
+	return text, err
+}
+
+// shortText is what the kernel says fd is open on.
+func shortText(fd int) (string, error) {
 	var buf [PathMax]byte
 	n, err := unix.Readlink(ownFD(fd), buf[:])
 	return string(buf[:max(n, 0)]), err
@@ -140,14 +148,26 @@ func leadsTo(path string, id Identity) bool {
 	if !strings.HasPrefix(path, "/") {
 		return false
 	}
-	fd, err := openat2(unix.AT_FDCWD, path, unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return false
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: noLinks}
+	dir := unix.AT_FDCWD
+	for {
+		part := path
+		if len(part) >= PathMax {
+			part = path[:strings.LastIndexByte(path[:PathMax-1], '/')+1]
+		}
+		path = path[len(part):]
+		fd, err := openat2(dir, part, how)
+		if dir != unix.AT_FDCWD {
+			Close(dir)
+		}
+		if err != nil {
+			return false
+		}
+		if path == "" {
+			defer Close(fd)
+			var st unix.Stat_t
+			return unix.Fstat(fd, &st) == nil && id == Identity{st.Dev, st.Ino}
+		}
+		dir = fd
 	}
-	defer Close(fd)
-	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && id == Identity{st.Dev, st.Ino}
 }

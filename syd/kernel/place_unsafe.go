@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type Place struct {
 	stat Stat   // of an existing file, when it was looked at
 	base int    // O_PATH directory that name begins in, or AT_FDCWD
 	name string // "": fd is the file
+	tid  int    // whose place it is
 	fd   int    // O_PATH; -1: none
 }
 
@@ -73,7 +75,7 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	if !plain {
 		return p, false
 	}
-	p = Place{base: unix.AT_FDCWD, name: text, fd: -1, Path: clean, Slash: text[len(text)-1] == '/'}
+	p = Place{tid: v.TID, base: unix.AT_FDCWD, name: text, fd: -1, Path: clean, Slash: text[len(text)-1] == '/'}
 	if text[0] == '/' {
 		return p, true
 	}
@@ -83,7 +85,7 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	}
 	p.base = base
 	at, err := linkText(base)
-	if err != nil || !strings.HasPrefix(at, "/") || strings.HasSuffix(at, deletedSuffix) {
+	if _, plain := lexical(at); err != nil || !plain || at[0] != '/' || strings.HasSuffix(at, deletedSuffix) {
 		p.Close()
 		return p, false
 	}
@@ -93,12 +95,18 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	return p, true
 }
 
-const deletedSuffix = " (deleted)" // fs/d_path.c
+const (
+	deletedSuffix = " (deleted)" // fs/d_path.c
+	memfdPrefix   = "/memfd:"    // mm/memfd.c: no path that ever was
+)
 
 // lexical cleans text of empty components and of ".": the path that it is if
-// nothing on the way is a symlink. Not plain: it has "..", or the number of a
-// thread of ours, which has to be looked at.
+// nothing on the way is a symlink. Not plain: it has "..", or a number, which may
+// be that of a thread of ours by the time it is opened.
 func lexical(text string) (clean string, plain bool) {
+	if text == "" {
+		return "", false
+	}
 	tidy := true
 	for i := 0; i < len(text); {
 		end := strings.IndexByte(text[i:], '/')
@@ -110,7 +118,7 @@ func lexical(text string) (clean string, plain bool) {
 			return "", false
 		case name == "." || name == "" && i > 0:
 			tidy = false
-		case name != "" && name[0] >= '1' && name[0] <= '9' && oursByName(name):
+		case isNumber(name):
 			return "", false
 		}
 		i += end + 1
@@ -141,9 +149,13 @@ func (v View) place(text string, l Lookup, last int) (Place, error) {
 	if err := w.follow(text); err != nil {
 		return Place{Path: w.at, base: -1, fd: -1}, err
 	}
-	p := Place{Path: w.at, Lost: w.lost, Slash: w.slash, base: take(&w.dir), name: w.name, fd: take(&w.cur)}
+	p := Place{tid: v.TID, Path: w.at, Lost: w.lost, Slash: w.slash, base: take(&w.dir), name: w.name, fd: take(&w.cur)}
 	if p.Slash && p.name != "" {
 		p.name += "/"
+	}
+	if p.fd >= 0 && ofOurs(p.fd, v.TID) {
+		p.Close()
+		return Place{Path: w.at, base: -1, fd: -1}, unix.ENOENT
 	}
 	err := p.describe()
 	return p, err
@@ -155,7 +167,12 @@ func (v View) Held(fd int) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	p := Place{base: -1, fd: own}
+	return held(own, v.TID)
+}
+
+// held takes over a descriptor of ours, of the file that task tid has.
+func held(own, tid int) (p Place, err error) {
+	p = Place{tid: tid, base: -1, fd: own}
 	if p.Path, err = linkText(own); err == nil {
 		err = p.describe()
 	}
@@ -166,6 +183,15 @@ func (v View) Held(fd int) (Place, error) {
 	p.Lost = !leadsTo(p.Path, p.Identity)
 	p.settle()
 	return p, nil
+}
+
+// Own is the file that descriptor fd of ours is open on. The caller still owns fd.
+func Own(fd int) (Place, error) {
+	copied, err := duplicate(fd)
+	if err != nil {
+		return Place{}, err
+	}
+	return held(copied, 0)
 }
 
 // describe fills in what the descriptor tells.
@@ -187,7 +213,7 @@ func (p *Place) settle() {
 	if !p.Lost {
 		return
 	}
-	p.Nameless = !strings.HasPrefix(p.Path, "/")
+	p.Nameless = !strings.HasPrefix(p.Path, "/") || strings.HasPrefix(p.Path, memfdPrefix)
 	p.Path = strings.TrimSuffix(p.Path, deletedSuffix)
 }
 
@@ -197,7 +223,12 @@ func (p *Place) Open(flags uint64, mode uint32) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: uint64(mode)}
 	if p.name != "" {
 		how.Resolve = noLinks
-		return openat2(p.base, p.name, how)
+		fd, err := openat2(p.base, p.name, how)
+		if err == nil && ofOurs(fd, p.tid) {
+			Close(fd)
+			return -1, unix.ENOENT
+		}
+		return fd, err
 	}
 	if flags&unix.O_PATH != 0 && flags&unix.O_NOFOLLOW != 0 {
 		return duplicate(p.fd)
@@ -244,6 +275,19 @@ func below(dir, name string) string {
 	return dir + "/" + name
 }
 
+// isNumber: procfs may have a directory of that name.
+func isNumber(name string) bool {
+	if name == "" || name[0] == '0' {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] < '0' || name[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
 // oursByName: name is the number of a thread of ours.
 func oursByName(name string) bool {
 	number := 0
@@ -262,4 +306,13 @@ func (p *Place) Pin() { p.name = "" }
 // IsDevice says whether it is the character device of that number.
 func (p *Place) IsDevice(number uint64) bool {
 	return p.IsCharDevice() && p.stat.Rdev == number
+}
+
+// PathOnly says whether descriptor fd of the task was opened with O_PATH: it can
+// be neither read nor written to, which its link shows (fs/proc/fd.c,
+// tid_fd_update_inode).
+func (v View) PathOnly(fd int) bool {
+	var st unix.Stat_t
+	err := unix.Lstat("/proc/"+strconv.Itoa(v.TID)+"/fd/"+strconv.Itoa(fd), &st)
+	return err == nil && st.Mode&0o700 == 0
 }

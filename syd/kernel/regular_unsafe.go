@@ -44,7 +44,29 @@ func ReadRegular(path string, max int) (Regular, error) {
 	return Regular{content, Identity{st.Dev, st.Ino}, st.Mode, st.Uid}, err
 }
 
-// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted.
+// CreateRegular makes or empties a regular file, to be written to; the descriptor
+// is the caller's.
+func CreateRegular(path string) (int, error) {
+	fd, err := openat2(unix.AT_FDCWD, path, unix.OpenHow{
+		Flags: unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Mode: 0o644,
+	})
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		Close(fd)
+		return -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		Close(fd)
+		return -1, ErrNotRegular
+	}
+	return fd, nil
+}
+
+// ReadUpTo reads fd to its end. EINTR: it slept, and was interrupted; what it had
+// read by then is returned, and can't be read again.
 func ReadUpTo(fd, max int) ([]byte, error) {
 	content := make([]byte, 0, 4096)
 	for {
@@ -54,7 +76,7 @@ func ReadUpTo(fd, max int) ([]byte, error) {
 		n, err := unix.Read(fd, content[len(content):cap(content)])
 		switch {
 		case err != nil:
-			return nil, err
+			return content, err
 		case n == 0:
 			return content, nil
 		case len(content)+n > max:
@@ -70,9 +92,9 @@ func ReadUpTo(fd, max int) ([]byte, error) {
 // 6.3). The descriptor, for reading, is the caller's.
 func ReadOnlyFile(name string, text []byte) (int, error) {
 	const noExecSeal = 0x8
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|noExecSeal)
+	fd, err := memfd(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|noExecSeal)
 	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = memfd(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return -1, err

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 const (
 	maxSymlinks = 40   // fs/namei.c, MAXSYMLINKS
+	locateTries = 3    // how often a directory may move under our hands
 	maxSteps    = 8192 // our own: more than PATH_MAX has room for, fewer than 40 links of them
 	procRootIno = 1    // fs/proc: the inode number of a procfs root directory
 
@@ -43,16 +43,12 @@ type walk struct {
 	slash    bool // the path ends in one
 	symlinks int
 	steps    int
-	leave    func() // not nil: the thread has the task's credentials
 	mount    uint64 // with RESOLVE_NO_XDEV
 }
 
 func newWalk(v View, l Lookup) *walk { return &walk{view: v, lookup: l, root: -1, cur: -1, dir: -1} }
 
 func (w *walk) close() {
-	if w.leave != nil {
-		w.leave()
-	}
 	for _, fd := range []*int{&w.root, &w.cur, &w.dir} {
 		if *fd >= 0 {
 			Close(take(fd))
@@ -85,12 +81,6 @@ func (w *walk) follow(text string) error {
 	if err := w.start(text); err != nil {
 		return err
 	}
-	if w.lookup.Enter != nil {
-		var err error
-		if w.leave, err = w.lookup.Enter(); err != nil {
-			return err
-		}
-	}
 	return w.run(text)
 }
 
@@ -111,6 +101,9 @@ func (w *walk) start(text string) error {
 	}
 	if err := w.move(w.view.base(w.lookup.DirFD)); err != nil {
 		return err
+	}
+	if ofOurs(w.cur, w.view.TID) {
+		return unix.ENOENT
 	}
 	if err := w.locate(); err != nil {
 		return err
@@ -140,15 +133,20 @@ func (w *walk) locate() error {
 	if !w.named() {
 		return nil
 	}
-	text, err := linkText(w.cur)
-	if err != nil {
-		return err
-	}
 	var st unix.Stat_t
 	if err := unix.Fstat(w.cur, &st); err != nil {
 		return err
 	}
-	w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino})
+	for range locateTries {
+		text, err := linkText(w.cur)
+		if err != nil {
+			return err
+		}
+		known := w.lost && w.at == text
+		if w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino}); !w.lost || known {
+			break
+		}
+	}
 	return nil
 }
 
@@ -241,10 +239,22 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 			return "", err
 		}
 	}
-	if w.isOurs(name) {
-		return "", unix.ENOENT
+	fd, err := w.open(name, unix.O_NOFOLLOW)
+	if err == nil && w.isOurs(name) {
+		// Asked once it is open: a thread may have got the number just now.
+		Close(fd)
+		err = unix.ENOENT
 	}
-	fd, err := openPath(w.cur, name, unix.O_NOFOLLOW)
+	switch {
+	case !w.lost || !w.named() || name == "." || name == ".." && err == nil:
+		// Where .. leads is located by itself.
+	case err == nil:
+		// No path leads to where we are: no rule can speak of what is below.
+		Close(fd)
+		return "", unix.EACCES
+	case err == unix.ENOENT:
+		return "", err
+	}
 	if err == unix.ENOENT && last && w.last == lastPlace {
 		w.dir, w.name = take(&w.cur), name
 		w.at = below(w.at, name)
@@ -295,12 +305,15 @@ func (w *walk) arrive(fd int, name string, last bool) error {
 	if err := w.move(fd, nil); err != nil {
 		return err
 	}
-	if w.named() {
-		switch name {
-		case ".":
-		case "..":
-			w.at = path.Dir(w.at)
-		default:
+	switch name {
+	case ".":
+	case "..":
+		// Where we were may have been moved since: its parent has a path of its own.
+		if err := w.locate(); err != nil {
+			return err
+		}
+	default:
+		if w.named() {
 			w.at = below(w.at, name)
 		}
 	}
@@ -314,9 +327,14 @@ func (w *walk) jump(name string) error {
 		return unix.ELOOP
 	case w.scoped(unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT):
 		return unix.EXDEV // fs/namei.c, nd_jump_link
+	case ofOurs(w.cur, w.view.TID):
+		return unix.ENOENT
 	}
-	if err := w.move(openPath(w.cur, name, 0)); err != nil {
+	if err := w.move(w.open(name, 0)); err != nil {
 		return err
+	}
+	if ofOurs(w.cur, w.view.TID) {
+		return unix.ENOENT
 	}
 	if err := w.locate(); err != nil {
 		return err
@@ -324,14 +342,31 @@ func (w *walk) jump(name string) error {
 	return w.sameMount()
 }
 
-// isOurs: name, where we are, is the directory of a thread of ours in a procfs.
+// open opens name where we are, as the task.
+func (w *walk) open(name string, flags uint64) (int, error) {
+	if w.lookup.As != nil {
+		leave, err := w.lookup.As()
+		if err != nil {
+			return -1, err
+		}
+		defer leave()
+	}
+	return openPath(w.cur, name, flags)
+}
+
+// isOurs: name, where we are, is the directory of a thread of ours in a procfs,
+// which stands in its root.
 // Nobody in the sandbox looks there, least of all through us.
 func (w *walk) isOurs(name string) bool {
 	if !oursByName(name) || Ours(w.view.TID) {
 		return false
 	}
 	var fs unix.Statfs_t
-	return unix.Fstatfs(w.cur, &fs) != nil || fs.Type == unix.PROC_SUPER_MAGIC
+	var dir unix.Stat_t
+	if unix.Fstatfs(w.cur, &fs) != nil || unix.Fstat(w.cur, &dir) != nil {
+		return true
+	}
+	return fs.Type == unix.PROC_SUPER_MAGIC && dir.Ino == procRootIno
 }
 
 // readLink reads the symlink behind fd, which is name in the current

@@ -263,7 +263,7 @@ func TestQuery(t *testing.T) {
 func TestManyEdits(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	pieces := []string{"/a", "/b", "a", "b", "*", "**", "?", "/***"}
-	for range 20 {
+	for range 8 {
 		p, said := parse(t, "lock:off"), []string{"lock:off"}
 		for range 150 {
 			command := fmt.Sprintf("%v/%v%c/%s", Action(1+random.IntN(9)), []string{"read", "all", "write,read"}[random.IntN(3)],
@@ -281,26 +281,25 @@ func TestManyEdits(t *testing.T) {
 	}
 }
 
-// An edit of ten thousand rules, and the first answer after it.
+// An edit of ten thousand rules, and the first answer after it. The bound is for
+// the race detector: BenchmarkEdit tells how long it takes.
 func TestEditsAreFast(t *testing.T) {
 	p, err := (files{"x.syd-3": "lock:off\n" + mixed(10_000)}).load("x.syd-3")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"sandbox/write:off", "allow/all+/new", "deny/all-/srv/trees/1/***", "allow/read^/srv/data/7-*.log"} {
-		took := time.Hour
-		for range 3 {
-			q, begun := p, time.Now()
-			for range 40 { // now and then the index is made anew
+		q, edits := p, 40 // now and then the index is made anew
+		took := cost(t, func() {
+			for range edits {
 				if q, err = q.Edit(command); err != nil {
 					t.Fatal(err)
 				}
 				q.Decide(Request{Category: Read, Path: "/srv/data/7-x.log"})
 			}
-			took = min(took, time.Since(begun)/40)
-		}
+		}) / time.Duration(edits)
 		t.Logf("%s: %v", command, took)
-		if took > 10*time.Millisecond {
+		if took > 30*time.Millisecond {
 			t.Errorf("%s: %v", command, took)
 		}
 	}

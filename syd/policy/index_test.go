@@ -46,7 +46,7 @@ func TestIndexAgreesWithList(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	plain := []string{"/a", "/b", "/", "a", "b", "ab", "é", "\uFFFD", "c"}
 	wild := append([]string{"*", "**", "?", "[ab]", "{a,b/}", "{,ab}", `\a`, `\*`, "/***", "/*"}, plain...)
-	for range 100 {
+	for range 50 {
 		var lines []string
 		for range random.IntN(40) {
 			head := fmt.Sprintf("%v/%v", Action(1+random.IntN(9)), Walk+Category(random.IntN(int(PID)-1)))
@@ -155,30 +155,26 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Ten thousand rules decide about as fast as ten. The bounds are wide, for a busy
-// machine: walking the list takes a hundred times as long.
+// Ten thousand rules decide about as fast as ten: BenchmarkDecide tells how fast.
+// The bound is for the race detector; walking the list takes
+// ten times as long with it.
 func TestManyRulesAreFast(t *testing.T) {
-	times := map[int]time.Duration{}
-	for _, n := range []int{10, 10_000} {
-		p, err := (files{"x.syd-3": mixed(n)}).load("x.syd-3")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Decide(Request{Category: Read, Path: "/"})
-		times[n] = time.Hour
-		for range 5 {
-			begun := time.Now()
-			for range 2000 {
-				for _, path := range benchPaths {
-					p.Decide(Request{Category: Read, Path: path})
-				}
-			}
-			times[n] = min(times[n], time.Since(begun))
-		}
+	p, err := (files{"x.syd-3": mixed(10_000)}).load("x.syd-3")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%v and %v", times[10], times[10_000])
-	if times[10_000] > 10*times[10] {
-		t.Errorf("10 rules take %v, 10,000 take %v", times[10], times[10_000])
+	p.Decide(Request{Category: Read, Path: "/"})
+	const rounds = 500
+	took := cost(t, func() {
+		for range rounds {
+			for _, path := range benchPaths {
+				p.Decide(Request{Category: Read, Path: path})
+			}
+		}
+	}) / rounds / time.Duration(len(benchPaths))
+	t.Logf("%v each", took)
+	if took > 100*time.Microsecond {
+		t.Errorf("a decision takes %v", took)
 	}
 }
 

@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,8 @@ const (
 // It is wider than the records where they would be others next time, or are many:
 //   - numbers of processes and of pseudo-terminals stand for any;
 //   - below /tmp, /var/tmp and /dev/shm names that the program made stand for any;
+//   - a file that it made and renamed it may remove instead;
+//   - elsewhere what seems random in the names of files that it made and took away;
 //   - a directory that was read may show whatever is in it;
 //   - of more than 12 paths below a directory that were only looked at, all of the
 //     directory may be; not of a home, and of nothing that near the root;
@@ -47,13 +50,19 @@ const (
 func Learned(records []Access) string {
 	l := learning{of: map[string]categories{}, dirs: map[string]bool{}}
 	made := madeBelow(records)
+	passing := temporaries(records)
 	for _, r := range records {
 		if !resolved(r.Path) || r.Category == PID || !everything.has(r.Category) {
 			continue
 		}
-		path := general(r.Path, made)
+		path := general(r.Path, made, passing)
 		l.of[path] |= 1 << r.Category
 		l.dirs[path] = l.dirs[path] || r.Dir
+	}
+	for path, of := range l.of {
+		if of.has(Create) && of.has(Rename) {
+			l.of[path] |= 1 << Delete
+		}
 	}
 	l.listings()
 	l.foldLooks()
@@ -83,7 +92,7 @@ func madeBelow(records []Access) map[string]bool {
 }
 
 // general is a pattern for path, and for what path will be next time.
-func general(path string, made map[string]bool) string {
+func general(path string, made map[string]bool, passing map[string]string) string {
 	for _, dir := range scratch {
 		if below, ok := strings.CutPrefix(path, dir); ok {
 			name, rest, deeper := strings.Cut(below, "/")
@@ -96,14 +105,67 @@ func general(path string, made map[string]bool) string {
 			}
 		}
 	}
-	parts := strings.Split(Exactly(path), "/")
+	at, parts := 0, strings.Split(path, "/")
 	for i, part := range parts {
+		at += len(part)
+		if pattern, ok := passing[path[:at]]; ok {
+			parts[i] = pattern
+			at++
+			continue
+		}
+		at++
+		parts[i] = Exactly(part)
 		number := part != "" && strings.Trim(part, "0123456789") == ""
 		if number && (parts[1] == "proc" && (i == 2 || i == 4 && parts[3] == "task") || i == 3 && parts[1] == "dev" && parts[2] == "pts") {
 			parts[i] = "[0-9]*"
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// temporaries finds the names that were made and taken away, or renamed, and seem
+// random, by their paths: patterns for the like of them.
+func temporaries(records []Access) map[string]string {
+	const takes = categories(1<<Delete | 1<<Rmdir | 1<<Rename)
+	did := map[string]categories{}
+	for _, r := range records {
+		did[r.Path] |= 1 << r.Category
+	}
+	patterns := map[string]string{}
+	for path, of := range did {
+		if of&makes&^(1<<Rename) == 0 || !resolved(path) || path == "/" {
+			continue
+		}
+		_, name := split(path)
+		if pattern := random(name); pattern != "" && (of&takes != 0 || strings.HasPrefix(name, "tmp")) {
+			patterns[path] = pattern
+		}
+	}
+	return patterns
+}
+
+var (
+	tmpName    = regexp.MustCompile(`^tmp([_.-][a-z]+[_.-])*`)
+	pythonName = regexp.MustCompile(`^[a-z0-9_]{8}$`)
+	perlName   = regexp.MustCompile(`^[A-Za-z0-9_]{10}$`)
+	randomName = regexp.MustCompile(`^(.*)([0-9A-Za-z]{6})((?:\.[a-z]+)*)$`)
+)
+
+// random is a pattern for names like name, of which a part seems random: behind
+// tmp whatever there is, else as mkstemp(3), Python and Perl make it. "": none does.
+func random(name string) string {
+	if prefix := tmpName.FindString(name); prefix != "" && prefix != name {
+		return prefix + "*"
+	}
+	lower := func(s string) bool { return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == "" }
+	if pythonName.MatchString(name) || perlName.MatchString(name) && !lower(name) {
+		return strings.Repeat("?", len(name))
+	}
+	parts := randomName.FindStringSubmatch(name)
+	if parts == nil || lower(parts[2]) {
+		return ""
+	}
+	return Exactly(parts[1]) + "??????" + parts[3]
 }
 
 // learning is patterns, and what was done to what they match.
@@ -130,10 +192,16 @@ func (l *learning) take(path string, what categories) {
 // listings lets directories that were read show all that is in them.
 func (l *learning) listings() {
 	for _, path := range slices.Sorted(maps.Keys(l.of)) {
-		if !l.of[path].has(Readdir) || strings.HasSuffix(path, "*") {
+		if !l.of[path].has(Readdir) {
 			continue
 		}
 		names := strings.TrimSuffix(path, "/") + "/*"
+		switch {
+		case strings.HasSuffix(path, "/**"): // whatever is deep below
+			names = path
+		case strings.HasSuffix(path, "/*"): // any of the scratch
+			names = path + "/**"
+		}
 		for other := range l.of {
 			if dir, _ := split(other); dir == path {
 				l.take(other, 1<<List)

@@ -88,6 +88,21 @@ allow/write+/proc/[0-9]*/task/[0-9]*/comm
 allow/write,create,mkdir+/tmp/*
 allow/create+/tmp/*/**
 `},
+		{"temporary names", [][]Access{did("/a/.git/td7hHDC", Create, Symlink, Delete), did("/a/o/tmp_obj_xyzabc", Create, Rename), did("/a/o/tmp_obj_abc", Create),
+			did("/a/tmpq_w7/", Mkdir, Rmdir, Walk), did("/a/tmpq_w7/x", Write), did("/a/index.lock", Create, Delete), did("/a/maintenance.lock", Create, Delete),
+			did("/a/c12AbXY", Create, Delete), did("/a/12AbXY", Create, Delete), did("/a/imvgYXXXeZ", Create, Delete), did("/a/j0ecsh_h", Create, Delete), did("/a/Pq12AbXY.cdtor.c", Create, Delete), did("/a/Makefilenew", Create, Delete), did("/a/ccx12AbQ.o", Create, Delete), did("/a/Makefile", Create), did("/a/Q,{Abc1De", Create, Delete)}, `allow/create+/a/Makefile
+allow/create,delete+/a/{??????,????????,??????????,Makefilenew,Pq??????.cdtor.c,Q\,\{??????,c??????}
+allow/create,delete+/a/{cc??????.o,index.lock,maintenance.lock}
+allow/walk,mkdir,rmdir+/a/tmp*
+allow/create,delete,symlink+/a/.git/t??????
+allow/create,delete,rename+/a/o/tmp_obj_*
+allow/write+/a/tmp*/x
+`},
+		{"scratch directories that were read", [][]Access{did("/tmp/a1b2c3/", Mkdir, Readdir), did("/tmp/a1b2c3/d/", Mkdir, Readdir), did("/proc/12/task/", Readdir)}, `allow/readdir+/proc/[0-9]*/task
+allow/list+/proc/[0-9]*/task/*
+allow/readdir,mkdir+/tmp/*
+allow/list,readdir,mkdir+/tmp/*/**
+`},
 		{"odd names", [][]Access{did("/a/x,y", Read), did("/a/{z}", Read), did("/a/*", Read), did("/a/ ", Read), did("/a/b #", Read), did("/a/\n\xff", Read), did(`/a/\`, Read)}, `allow/read+/a/{?,??,\ ,\*,\{z\},b \#,x\,y}
 `},
 	} {

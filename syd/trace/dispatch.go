@@ -132,6 +132,9 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	return t, nil
 }
 
+// Learn has l learn what the sandbox's policy warns of. Before Serve.
+func (t *Tracer) Learn(l *policy.Lessons) { t.lessons = l }
+
 // Serve has the calls answered that wait on listener. start runs a function on a
 // thread of its own that may make calls for tracees; unheard is told that the
 // listener is about to be closed for good. Before Run.

@@ -17,8 +17,6 @@ var (
 	aboutOpen  = of(policy.Read, policy.Write, policy.Create, policy.Truncate, policy.Readdir, policy.Mktemp, policy.Stat, policy.Walk)
 	aboutChown = of(policy.Chown, policy.Chgrp, policy.Walk)
 	aboutMknod = of(policy.Create, policy.Mkfifo, policy.Mkcdev, policy.Mkbdev, policy.Walk)
-	// aboutAll: calls that reach files past their paths.
-	aboutAll = of(policy.Read, policy.Write, policy.Stat, policy.Create, policy.Readdir, policy.Walk)
 )
 
 // about adds walk, which every path is about.
@@ -37,35 +35,37 @@ func wander(n *notice) reply {
 	return proceed
 }
 
-// Values of the kernel's headers: uapi linux/sched.h and linux/prctl.h.
+// Values of the kernel's headers (uapi linux/sched.h, linux/prctl.h).
 const (
-	cloneNewNS       = 0x00020000
-	cloneNewUser     = 0x10000000
-	cloneUntraced    = 0x00800000
-	clonePtrace      = 0x00002000
-	prctlCapbsetDrop = 24
-	prctlSecurebits  = 28
+	cloneNewNS      = 0x00020000
+	cloneNewUser    = 0x10000000
+	cloneUntraced   = 0x00800000
+	clonePtrace     = 0x00002000
+	prCapbsetDrop   = 24
+	prSetSecurebits = 28
 )
 
-// flags: one of the bits is set in the argument; options: an int is one of these.
-func flags(arg uint, bits ...uint64) (all []filter.Condition) {
-	for _, bit := range bits {
-		all = append(all, filter.Condition{Arg: arg, Mask: bit, Value: bit})
-	}
-	return all
-}
-
-func options(values ...uint64) (all []filter.Condition) {
-	for _, v := range values {
-		all = append(all, filter.Condition{Mask: 0xffffffff, Value: v})
-	}
-	return all
-}
-
-// wanderingClone: the filter's rules for a clone's flags may apply in any order.
-func wanderingClone(n *notice) reply {
+// emulateClone lets a user namespace be made. The filter asks here before it
+// refuses what would escape the tracer.
+func emulateClone(n *notice) reply {
 	if n.Args[0]&(cloneUntraced|clonePtrace) != 0 {
 		return fails(syscall.EPERM)
+	}
+	return wander(n)
+}
+
+// emulateSetns lets a task join namespaces but those that have other mounts.
+func emulateSetns(n *notice) reply {
+	if kinds := n.arg(1); kinds == 0 || kinds&cloneNewNS != 0 {
+		return fails(syscall.EPERM)
+	}
+	return wander(n)
+}
+
+// emulateChroot: a root of its own is nobody's while a rule may speak against it.
+func emulateChroot(n *notice) reply {
+	if n.p.Judges(policy.Chroot) {
+		return fails(syscall.EACCES)
 	}
 	return wander(n)
 }
@@ -83,11 +83,11 @@ var files = []row{
 	{name: "lstat", categories: aboutStat, emulate: emulateStat(byPath(0).itself(), 1, encodeStat), api: true},
 	{name: "newfstatat", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount), 2, encodeStat), api: true},
 	{name: "statx", categories: aboutStat, emulate: emulateStatx, api: true},
-	{name: "fstat", categories: of(policy.Stat), emulate: emulateFstat},
+	{name: "fstat", categories: of(policy.Stat), emulate: emulateStat(byFD(0), 1, encodeStat)},
 	{name: "stat64", categories: aboutStat, emulate: emulateStat(byPath(0), 1, encodeStat64), api: true},
 	{name: "lstat64", categories: aboutStat, emulate: emulateStat(byPath(0).itself(), 1, encodeStat64), api: true},
 	{name: "fstatat64", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount), 2, encodeStat64), api: true},
-	{name: "fstat64", categories: of(policy.Stat), emulate: emulateFstat},
+	{name: "fstat64", categories: of(policy.Stat), emulate: emulateStat(byFD(0), 1, encodeStat64)},
 	{name: "oldstat", categories: aboutStat, emulate: refused(syscall.ENOSYS)},
 	{name: "oldlstat", categories: aboutStat, emulate: refused(syscall.ENOSYS)},
 	{name: "oldfstat", categories: of(policy.Stat), emulate: refused(syscall.ENOSYS)},
@@ -108,15 +108,17 @@ var files = []row{
 
 	{name: "getxattr", categories: aboutRead, emulate: emulateGetxattr(byPath(0), 1)},
 	{name: "lgetxattr", categories: aboutRead, emulate: emulateGetxattr(byPath(0).itself(), 1)},
-	{name: "fgetxattr", categories: of(policy.Read), emulate: emulateGetxattr(byFD(0), 1)},
+	{name: "fgetxattr", categories: of(policy.Read), emulate: emulateGetxattr(byRealFD(0), 1)},
 	{name: "listxattr", categories: aboutRead, emulate: emulateListxattr(byPath(0), 1)},
 	{name: "llistxattr", categories: aboutRead, emulate: emulateListxattr(byPath(0).itself(), 1)},
-	{name: "flistxattr", categories: of(policy.Read), emulate: emulateListxattr(byFD(0), 1)},
+	{name: "flistxattr", categories: of(policy.Read), emulate: emulateListxattr(byRealFD(0), 1)},
 	{name: "getxattrat", categories: aboutRead, emulate: refused(syscall.ENOSYS)},
 	{name: "listxattrat", categories: aboutRead, emulate: emulateListxattr(byDir(0).withFlags(2, 0), 3)},
 
 	{name: "getdents", categories: of(policy.List), emulate: emulateGetdents(encodeDirent)},
 	{name: "getdents64", categories: of(policy.List), emulate: emulateGetdents(encodeDirent64)},
+
+	{name: "readdir", categories: of(policy.List), emulate: refused(syscall.ENOSYS)}, // one entry a call, before getdents
 
 	{name: "mkdir", categories: about(policy.Mkdir), emulate: emulateMkdir(byPath(0), 1)},
 	{name: "mkdirat", categories: about(policy.Mkdir), emulate: emulateMkdir(byDir(0), 2)},
@@ -134,20 +136,20 @@ var files = []row{
 	{name: "linkat", categories: about(policy.Rename), emulate: emulateLink(byDir(0), byDir(2), 4)},
 
 	{name: "chmod", categories: about(policy.Chmod), emulate: emulateChmod(byPath(0), 1)},
-	{name: "fchmod", categories: of(policy.Chmod), emulate: emulateChmod(byFD(0), 1)},
+	{name: "fchmod", categories: of(policy.Chmod), emulate: emulateChmod(byRealFD(0), 1)},
 	{name: "fchmodat", categories: about(policy.Chmod), emulate: emulateChmod(byDir(0), 2)},
 	{name: "fchmodat2", categories: about(policy.Chmod), emulate: emulateChmod(byDir(0).withFlags(3, 0), 2)},
 	{name: "chown", categories: aboutChown, emulate: emulateChown(byPath(0), 1, narrowOn32)},
 	{name: "lchown", categories: aboutChown, emulate: emulateChown(byPath(0).itself(), 1, narrowOn32)},
-	{name: "fchown", categories: of(policy.Chown, policy.Chgrp), emulate: emulateChown(byFD(0), 1, narrowOn32)},
+	{name: "fchown", categories: of(policy.Chown, policy.Chgrp), emulate: emulateChown(byRealFD(0), 1, narrowOn32)},
 	{name: "fchownat", categories: aboutChown, emulate: emulateChown(byDir(0).withFlags(4, 0), 2, nil)},
 	{name: "chown32", categories: aboutChown, emulate: emulateChown(byPath(0), 1, nil)},
 	{name: "lchown32", categories: aboutChown, emulate: emulateChown(byPath(0).itself(), 1, nil)},
-	{name: "fchown32", categories: of(policy.Chown, policy.Chgrp), emulate: emulateChown(byFD(0), 1, nil)},
+	{name: "fchown32", categories: of(policy.Chown, policy.Chgrp), emulate: emulateChown(byRealFD(0), 1, nil)},
 	{name: "truncate", categories: about(policy.Truncate), emulate: emulateTruncate(byPath(0), 1, false)},
-	{name: "ftruncate", categories: of(policy.Truncate), emulate: emulateTruncate(byFD(0), 1, false)},
+	{name: "ftruncate", categories: of(policy.Truncate), emulate: emulateTruncate(byRealFD(0), 1, false)},
 	{name: "truncate64", categories: about(policy.Truncate), emulate: emulateTruncate(byPath(0), 1, true)},
-	{name: "ftruncate64", categories: of(policy.Truncate), emulate: emulateTruncate(byFD(0), 1, true)},
+	{name: "ftruncate64", categories: of(policy.Truncate), emulate: emulateTruncate(byRealFD(0), 1, true)},
 	{name: "utime", categories: about(policy.Utime), emulate: emulateUtime(byPath(0), 1, timeNone)},
 	{name: "utimes", categories: about(policy.Utime), emulate: emulateUtime(byPath(0), 1, timeMicro)},
 	{name: "futimesat", categories: about(policy.Utime), emulate: emulateUtime(byDir(0), 2, timeMicro)},
@@ -155,52 +157,76 @@ var files = []row{
 	{name: "utimensat_time64", categories: about(policy.Utime), emulate: emulateUtime(byDir(0).withFlags(3, 0), 2, timeNanoWide)},
 	{name: "setxattr", categories: about(policy.Chattr), emulate: emulateSetxattr(byPath(0), 1)},
 	{name: "lsetxattr", categories: about(policy.Chattr), emulate: emulateSetxattr(byPath(0).itself(), 1)},
-	{name: "fsetxattr", categories: of(policy.Chattr), emulate: emulateSetxattr(byFD(0), 1)},
+	{name: "fsetxattr", categories: of(policy.Chattr), emulate: emulateSetxattr(byRealFD(0), 1)},
 	{name: "removexattr", categories: about(policy.Chattr), emulate: emulateRemovexattr(byPath(0), 1)},
 	{name: "lremovexattr", categories: about(policy.Chattr), emulate: emulateRemovexattr(byPath(0).itself(), 1)},
-	{name: "fremovexattr", categories: of(policy.Chattr), emulate: emulateRemovexattr(byFD(0), 1)},
+	{name: "fremovexattr", categories: of(policy.Chattr), emulate: emulateRemovexattr(byRealFD(0), 1)},
 	{name: "setxattrat", categories: about(policy.Chattr), emulate: refused(syscall.ENOSYS)},
 	{name: "removexattrat", categories: about(policy.Chattr), emulate: refused(syscall.ENOSYS)},
 	{name: "file_setattr", categories: about(policy.Chattr), emulate: refused(syscall.EOPNOTSUPP)},
 
-	{name: "chroot", categories: about(policy.Chroot), emulate: refused(syscall.EACCES)},
+	{name: "chroot", emulating: true, emulate: emulateChroot},
 	{name: "ioctl", categories: of(policy.Ioctl), emulate: emulateIoctl},
 
-	{name: "open_by_handle_at", categories: aboutAll, emulate: refused(syscall.EPERM)},
-	{name: "open_tree", categories: aboutAll, emulate: refused(syscall.EPERM)},
-	{name: "open_tree_attr", categories: aboutAll, emulate: refused(syscall.EPERM)},
-	{name: "uselib", categories: aboutAll, emulate: refused(syscall.ENOSYS)},
-	{name: "landlock_create_ruleset", categories: aboutAll, emulate: refused(syscall.EOPNOTSUPP)},
+	// How a descriptor of an append-only file could be made to do more.
+	{name: "fcntl", appends: true, emulate: emulateSetFlags, when: setFlags},
+	{name: "fcntl64", appends: true, emulate: emulateSetFlags, when: setFlags},
+	{name: "pwritev2", appends: true, emulate: refused(syscall.EOPNOTSUPP), when: []filter.Condition{
+		{Arg: 5, Mask: rwfNoAppend, Value: rwfNoAppend}}},
+	{name: "fallocate", appends: true, emulate: emulateFallocate},
 
-	{name: "mount", wanders: true, emulate: wander},
-	{name: "umount2", wanders: true, emulate: wander},
-	{name: "umount", wanders: true, emulate: wander},
-	{name: "pivot_root", wanders: true, emulate: wander},
-	{name: "move_mount", wanders: true, emulate: wander},
-	{name: "fsmount", wanders: true, emulate: wander},
-	{name: "unshare", wanders: true, emulate: wander},
-	{name: "setns", wanders: true, emulate: wander},
-	{name: "setuid", wanders: true, emulate: wander},
-	{name: "setgid", wanders: true, emulate: wander},
-	{name: "setreuid", wanders: true, emulate: wander},
-	{name: "setregid", wanders: true, emulate: wander},
-	{name: "setresuid", wanders: true, emulate: wander},
-	{name: "setresgid", wanders: true, emulate: wander},
-	{name: "setfsuid", wanders: true, emulate: wander},
-	{name: "setfsgid", wanders: true, emulate: wander},
-	{name: "setgroups", wanders: true, emulate: wander},
-	{name: "setuid32", wanders: true, emulate: wander},
-	{name: "setgid32", wanders: true, emulate: wander},
-	{name: "setreuid32", wanders: true, emulate: wander},
-	{name: "setregid32", wanders: true, emulate: wander},
-	{name: "setresuid32", wanders: true, emulate: wander},
-	{name: "setresgid32", wanders: true, emulate: wander},
-	{name: "setfsuid32", wanders: true, emulate: wander},
-	{name: "setfsgid32", wanders: true, emulate: wander},
-	{name: "setgroups32", wanders: true, emulate: wander},
-	{name: "capset", wanders: true, emulate: wander},
-	{name: "clone", wanders: true, emulate: wanderingClone, only: flags(0, cloneNewNS, cloneNewUser)},
-	{name: "prctl", wanders: true, emulate: wander, only: options(prctlCapbsetDrop, prctlSecurebits)},
+	// What leads to files past their paths, or changes what is at a path, is refused
+	// wherever paths are decided on.
+	{name: "io_uring_setup", emulating: true, emulate: refused(syscall.ENOSYS)},
+	{name: "io_uring_enter", emulating: true, emulate: refused(syscall.ENOSYS)},
+	{name: "io_uring_register", emulating: true, emulate: refused(syscall.ENOSYS)},
+	{name: "open_by_handle_at", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "open_tree", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "open_tree_attr", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "mount", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "umount2", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "umount", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "pivot_root", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "move_mount", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "mount_setattr", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "fsopen", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "fsconfig", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "fsmount", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "fspick", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "acct", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "swapon", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "swapoff", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "quotactl", emulating: true, emulate: refused(syscall.EPERM)},
+	{name: "bpf", emulating: true, emulate: refused(syscall.EPERM)}, // pins objects at paths
+	{name: "uselib", emulating: true, emulate: refused(syscall.ENOSYS)},
+	{name: "landlock_create_ruleset", emulating: true, emulate: refused(syscall.EOPNOTSUPP)},
+
+	// After these, files may look different to their caller, or their caller to
+	// files, at once or once it has executed another program.
+	{name: "unshare", emulating: true, emulate: wander},
+	{name: "setns", emulating: true, emulate: emulateSetns},
+	{name: "clone", emulating: true, emulate: emulateClone, when: []filter.Condition{{Arg: 0, Mask: cloneNewUser, Value: cloneNewUser}}},
+	{name: "prctl", emulating: true, emulate: wander, when: []filter.Condition{
+		{Arg: 0, Mask: 0xffffffff, Value: prCapbsetDrop}, {Arg: 0, Mask: 0xffffffff, Value: prSetSecurebits}}},
+	{name: "setuid", emulating: true, emulate: wander},
+	{name: "setgid", emulating: true, emulate: wander},
+	{name: "setreuid", emulating: true, emulate: wander},
+	{name: "setregid", emulating: true, emulate: wander},
+	{name: "setresuid", emulating: true, emulate: wander},
+	{name: "setresgid", emulating: true, emulate: wander},
+	{name: "setfsuid", emulating: true, emulate: wander},
+	{name: "setfsgid", emulating: true, emulate: wander},
+	{name: "setgroups", emulating: true, emulate: wander},
+	{name: "setuid32", emulating: true, emulate: wander},
+	{name: "setgid32", emulating: true, emulate: wander},
+	{name: "setreuid32", emulating: true, emulate: wander},
+	{name: "setregid32", emulating: true, emulate: wander},
+	{name: "setresuid32", emulating: true, emulate: wander},
+	{name: "setresgid32", emulating: true, emulate: wander},
+	{name: "setfsuid32", emulating: true, emulate: wander},
+	{name: "setfsgid32", emulating: true, emulate: wander},
+	{name: "setgroups32", emulating: true, emulate: wander},
+	{name: "capset", emulating: true, emulate: wander},
 }
 
 // narrowOn32: IDs have 16 bits in calls of 32-bit x86.

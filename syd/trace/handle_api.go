@@ -58,6 +58,8 @@ func (n *notice) command(text string, do func(*kernel.Place) reply) (r reply, ok
 		return fails(syscall.EBUSY), true
 	case errors.Is(err, policy.ErrRefused):
 		return fails(syscall.ENOENT), true
+	case err == errPartRead:
+		return fails(syscall.EINTR), true
 	default:
 		return n.failed(err), true
 	}
@@ -95,6 +97,9 @@ func (n *notice) perform(text string, then *func()) error {
 	}
 	edit := func(p *policy.Policy) (*policy.Policy, error) { return p.Edit(text) }
 	if load, ok := strings.CutPrefix(text, "load/"); ok {
+		if lock != policy.LockOff && lock != policy.LockExec {
+			return policy.ErrRefused // nothing is read for somebody who may not load it
+		}
 		loaded, err := n.loaded(load)
 		if err != nil {
 			return err
@@ -117,6 +122,10 @@ func (n *notice) perform(text string, then *func()) error {
 	})
 }
 
+// errPartRead: a signal came after a part of a text. To begin again would take the
+// rest for the whole.
+var errPartRead = errors.New("interrupted in the middle of a text")
+
 // loaded reads the caller's descriptor that is named.
 func (n *notice) loaded(number string) (string, error) {
 	fd, err := strconv.ParseUint(number, 10, 31)
@@ -135,8 +144,11 @@ func (n *notice) loaded(number string) (string, error) {
 	n.sleep.begin() // a pipe may be empty
 	text, err := kernel.ReadUpTo(file, maxLoaded)
 	n.sleep.end()
-	if err == kernel.ErrTooLong {
+	switch {
+	case err == kernel.ErrTooLong:
 		return "", syscall.E2BIG
+	case err == syscall.EINTR && len(text) > 0:
+		return "", errPartRead
 	}
 	return string(text), err
 }

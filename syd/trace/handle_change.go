@@ -51,7 +51,13 @@ func (n *notice) mayChange(p *kernel.Place, categories ...policy.Category) sysca
 	if p.Lost {
 		return syscall.ENOENT // in a directory that is gone, or in noArg of ours
 	}
-	return n.allow(p.Path, categories...)
+	if errno := n.allow(p.Path, categories...); errno != 0 {
+		return errno
+	}
+	if n.p.HasMasks() && n.p.Masked(p.Path) {
+		return syscall.EPERM // what is masked stays where it is
+	}
+	return 0
 }
 
 // made makes a call as the caller.
@@ -140,6 +146,9 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 		if flags != noArg {
 			how = n.arg(flags)
 		}
+		if how&^7 != 0 || how&2 != 0 && how&5 != 0 { // RENAME_EXCHANGE goes with no other (uapi linux/fs.h)
+			return fails(syscall.EINVAL)
+		}
 		old, err := n.named(from)
 		if err != nil {
 			return n.missed(&old, err)
@@ -164,10 +173,6 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 func emulateLink(from, to where, flags int) func(*notice) reply {
 	return func(n *notice) reply {
 		const follow = 0x400 // uapi linux/fcntl.h: AT_SYMLINK_FOLLOW
-		text, err := n.text(from.path)
-		if err != nil {
-			return n.failed(err)
-		}
 		l := kernel.Lookup{DirFD: kernel.AtFDCWD, NoFollow: true}
 		if from.dir != noArg {
 			l.DirFD = n.arg(from.dir)
@@ -179,21 +184,21 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			}
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
-		next, wrong := n.named(to)
-		if wrong == nil {
-			defer next.Close()
+		text, err := n.text(from.path)
+		if err != nil {
+			return n.failed(err)
 		}
 		return n.fileAt(text, l, text == "" && l.Empty, policy.Rename, func(old *kernel.Place) reply {
-			if wrong != nil {
-				return n.missed(&next, wrong)
+			n.itself() // to read on
+			next, err := n.named(to)
+			if err != nil {
+				return n.missed(&next, err)
 			}
+			defer next.Close()
 			if errno := n.mayChange(&next, policy.Rename); errno != 0 {
 				return fails(errno)
 			}
-			if err := old.Link(&next); err != nil {
-				return n.failed(err)
-			}
-			return returns(0)
+			return n.made(false, func() error { return old.Link(&next) })
 		})
 	}
 }
@@ -291,16 +296,62 @@ func emulateTruncate(w where, length int, wide bool) func(*notice) reply {
 		if size < 0 {
 			return fails(syscall.EINVAL)
 		}
+		if w.path == noArg {
+			return n.truncateHeld(n.arg(w.dir), size)
+		}
 		return n.file(w, policy.Truncate, func(p *kernel.Place) reply {
 			if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
 				return fails(syscall.EPERM)
 			}
-			if w.path == noArg {
-				return proceed // by its descriptor, which has to be open for writing
-			}
-			return n.ended(p.Truncate(size))
+			return n.resized(p, size, func() error { return p.Truncate(size) })
 		})
 	}
+}
+
+// truncateHeld is ftruncate(2). The file that is judged is the one that is held:
+// by the time that the kernel made the call, the number could be another's.
+func (n *notice) truncateHeld(fd int, size int64) reply {
+	held, err := kernel.Borrow(n.tid, fd)
+	if err == nil {
+		defer kernel.Close(held)
+		if !n.waits() {
+			err = errGone
+		}
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	p, err := kernel.Own(held)
+	if err != nil {
+		return n.failed(err)
+	}
+	defer p.Close()
+	if !p.Nameless {
+		if errno := n.allow(p.Path, policy.Truncate); errno != 0 {
+			return fails(errno)
+		}
+		if n.p.HasAppends() && n.p.AppendOnly(p.Path) {
+			return fails(syscall.EPERM)
+		}
+	}
+	return n.resized(&p, size, func() error { return kernel.Ftruncate(held, size) })
+}
+
+// resized has do set a file's length, unless the caller's own limit is less.
+func (n *notice) resized(p *kernel.Place, size int64, do func() error) reply {
+	n.itself()
+	limit, err := kernel.FileSizeLimit(n.tid)
+	if err == nil && !n.waits() {
+		err = errGone
+	}
+	if err != nil {
+		return n.failed(err)
+	}
+	if p.IsRegular() && size > limit && size > p.Stat().Size {
+		kernel.Kill(n.tid, syscall.SIGXFSZ)
+		return fails(syscall.EFBIG)
+	}
+	return n.made(false, do)
 }
 
 // timeForm is the form of a call's times.
@@ -320,9 +371,12 @@ func emulateUtime(w where, times int, f timeForm) func(*notice) reply {
 		if err != nil {
 			return n.failed(err)
 		}
+		if f >= timeNano && at != nil && at[0].Nsec == kernel.TimeOmit && at[1].Nsec == kernel.TimeOmit {
+			return returns(0) // whatever the path
+		}
 		call := w
-		if w.dir != noArg && w.path != noArg && n.pointer(w.path) == 0 {
-			call = byFD(w.dir)
+		if w.dir != noArg && w.path != noArg && n.pointer(w.path) == 0 && n.arg(w.dir) != kernel.AtFDCWD {
+			call = byRealFD(w.dir)
 			if w.flags != noArg && n.Args[w.flags] != 0 {
 				return fails(syscall.EINVAL)
 			}
@@ -374,6 +428,9 @@ func (n *notice) times(arg int, f timeForm) (*[2]kernel.Time, error) {
 // emulateSetxattr sets an attribute: name, value, size and flags follow path.
 func emulateSetxattr(w where, name int) func(*notice) reply {
 	return func(n *notice) reply {
+		if n.arg(name+3)&^3 != 0 { // XATTR_CREATE, XATTR_REPLACE
+			return fails(syscall.EINVAL)
+		}
 		attribute, err := n.attribute(name)
 		if err != nil {
 			return n.failed(err)

@@ -40,6 +40,9 @@ func emulateGetdents(encode func(n *notice, out []byte, e entry) []byte) func(*n
 			return n.failed(err)
 		}
 		defer held.Close()
+		if n.view().PathOnly(fd) {
+			return fails(syscall.EBADF)
+		}
 		if !held.IsDirectory() {
 			return fails(syscall.ENOTDIR)
 		}
@@ -59,6 +62,9 @@ func emulateGetdents(encode func(n *notice, out []byte, e entry) []byte) func(*n
 // list reads entries until one of them may be listed.
 func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e entry) []byte) reply {
 	size := min(uint64(uint32(n.Args[2])), maxListed)
+	if n.arg(2) < 0 {
+		size = 0 // fs/readdir.c counts in an int: no entry fits
+	}
 	buf := make([]byte, size)
 	for {
 		if size == 0 {
@@ -72,6 +78,7 @@ func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e e
 			return returns(0)
 		}
 		var out []byte
+		var ends []listEnd
 		for rest := buf[:length]; len(rest) >= direntHead; {
 			e, size, ok := decodeEntry(rest)
 			if !ok {
@@ -80,13 +87,40 @@ func (n *notice) list(fd int, dir string, encode func(n *notice, out []byte, e e
 			rest = rest[size:]
 			if n.listed(dir, e.name) {
 				out = encode(n, out, e)
+				ends = append(ends, listEnd{len(out), int64(e.offset)})
 			}
 		}
 		if len(out) == 0 {
 			continue
 		}
-		return puts(1, out, int64(len(out)))
+		return n.put(fd, out, ends)
 	}
+}
+
+// listEnd is where an entry ends in what is returned, and in the directory.
+type listEnd struct {
+	at     int
+	offset int64
+}
+
+// put writes the entries; if not all of them have room in the caller's memory,
+// those that have, and the directory is read on from there.
+func (n *notice) put(fd int, out []byte, ends []listEnd) reply {
+	for whole := len(ends); whole > 0; whole-- {
+		end := ends[whole-1]
+		switch err := n.write(1, out[:end.at]); {
+		case err == syscall.EFAULT && whole > 1:
+			continue
+		case err != nil:
+			return n.failed(err)
+		case whole < len(ends):
+			if err := kernel.SeekTo(fd, end.offset); err != nil {
+				return n.failed(err)
+			}
+		}
+		return returns(int64(end.at))
+	}
+	return fails(syscall.EFAULT)
 }
 
 func decodeEntry(text []byte) (e entry, size int, ok bool) {

@@ -103,6 +103,9 @@ func (n *notice) openPath(path int, o opening) reply {
 	if o.text, err = n.text(path); err != nil {
 		return n.failed(err)
 	}
+	if o.text == "" {
+		return fails(syscall.ENOENT)
+	}
 	if o.text == apiRoot {
 		if r, ok := n.openState(o); ok {
 			return r
@@ -121,6 +124,9 @@ func (n *notice) open(o opening) reply {
 	for try := range openTries {
 		p, err := n.place(o.text, o.lookup, try == 0)
 		if err != nil {
+			if err != errGone && kernel.DescriptorsFull(n.tid) {
+				return fails(syscall.EMFILE) // the kernel looks for a number first
+			}
 			return n.missed(&p, err)
 		}
 		r, again := n.openPlace(&p, o)
@@ -145,13 +151,13 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		case err == syscall.ELOOP && !p.Exists:
 			return r, true
 		case err != nil && err != syscall.ENOENT, err == syscall.ENOENT && flags&oCreate == 0:
-			if n.hidden(p.Path) {
-				return fails(n.allow(p.Path, o.needs(p)...)), false
-			}
-			return n.failed(err), false
+			return n.absent(p, err, o.needs(p)...), false
 		}
 		if errno := n.allow(p.Path, o.needs(p)...); errno != 0 {
 			return fails(errno), false
+		}
+		if n.lessons != nil && !p.Exists {
+			n.foresee(p.Path, o)
 		}
 		switch {
 		case n.p.Masked(p.Path) && flags&oPath == 0:
@@ -165,8 +171,18 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			p.Pin()
 		}
 	}
-	if n.p.HasAppends() && flags&oAccess != 0 && (flags&oAppend == 0 || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
+	// For reading, too, it could be mapped shared and writable.
+	if n.p.HasAppends() && flags&oAccess != 0 && (flags&(oAccess|oAppend) != oWrite|oAppend || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
 		return fails(syscall.EPERM), false
+	}
+	if flags&(oCreate|oTrunc|oTmpfile) != 0 && kernel.DescriptorsFull(n.tid) {
+		return fails(syscall.EMFILE), false // before anything is made or lost
+	}
+	if flags&oPath != 0 {
+		// No O_PATH descriptor can be handed over (kernel/seccomp.c takes it by fget).
+		// What the kernel opens in its place, if the path changes under our hands,
+		// shows that there is such a name; each use of it is judged by its own path.
+		return n.openPathOnly(p, o), false
 	}
 	fd, err := n.openFile(p, flags, o.mode)
 	switch {
@@ -174,10 +190,33 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		return opened(fd, flags&oCloexec != 0), false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:
 		return r, true
-	case n.hidden(p.Path):
+	case kernel.DescriptorsFull(n.tid):
+		return fails(syscall.EMFILE), false // the kernel looks for a number first
+	case !p.Nameless && n.hidden(p.Path):
 		return n.missed(p, err), false
 	}
 	return n.failed(err), false
+}
+
+// foresee has it learned what the same open will be about once its file is there.
+func (n *notice) foresee(path string, o opening) {
+	for _, c := range o.needs(&kernel.Place{Exists: true, Mode: syscall.S_IFREG}) {
+		n.lessons.Take(c, path)
+	}
+}
+
+// openPathOnly looks whether there is a file, and has the kernel open it.
+func (n *notice) openPathOnly(p *kernel.Place, o opening) reply {
+	leave, err := n.enter(false)
+	if err != nil {
+		return n.failed(err)
+	}
+	err = p.Look(o.lookup.NoFollow)
+	leave()
+	if err != nil && err != syscall.ELOOP {
+		return n.absent(p, err, policy.Stat)
+	}
+	return proceed
 }
 
 // openFile makes the open itself, which may block.
@@ -185,7 +224,11 @@ func (n *notice) openFile(p *kernel.Place, flags uint64, mode uint32) (int, erro
 	if flags&oPath == 0 {
 		flags |= oNoctty // the terminal would become the supervisor's
 	}
-	leave, err := n.enter(flags&(oCreate|oTmpfile) != 0)
+	makes := flags&(oCreate|oTmpfile) != 0
+	if !makes {
+		mode = 0 // a file that is there was asked about: openat2 takes no mode then
+	}
+	leave, err := n.enter(makes)
 	if err != nil {
 		return -1, err
 	}
@@ -312,9 +355,23 @@ func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
 // enter has the thread work as the caller: with its umask if it may make a file,
 // and, where callers may differ, with its credentials. leave ends that.
 func (n *notice) enter(makes bool) (leave func(), err error) {
-	as := n.astray() && n.credentials.Privileged()
-	if !makes && !as {
-		return func() {}, nil
+	if makes {
+		status, err := n.learn()
+		if err != nil {
+			return nil, err
+		}
+		n.credentials.Umask(status.Umask)
+	}
+	return n.as()
+}
+
+// differs: the caller may have other credentials than the thread.
+func (n *notice) differs() bool { return n.astray() && n.credentials.Privileged() }
+
+// learn reads who the caller is, once: it can't change that while it waits.
+func (n *notice) learn() (*kernel.Status, error) {
+	if n.status != nil {
+		return n.status, nil
 	}
 	status, err := kernel.ReadStatus(n.tid)
 	if err == nil && !n.waits() {
@@ -323,18 +380,30 @@ func (n *notice) enter(makes bool) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.credentials.Umask(status.Umask)
-	if !as {
+	status.Contained = !kernel.OurUsers(n.tid)
+	n.status = &status
+	return n.status, nil
+}
+
+// as has the thread work with the caller's credentials, where they may differ.
+func (n *notice) as() (leave func(), err error) {
+	if !n.differs() {
 		return func() {}, nil
 	}
-	status.Contained = !kernel.OurUsers(n.tid)
-	if err := n.credentials.As(status); err != nil {
-		n.credentials.Back()
+	status, err := n.learn()
+	if err != nil {
 		return nil, err
 	}
-	return func() {
-		if err := n.credentials.Back(); err != nil {
-			panic("credentials: " + err.Error())
-		}
-	}, nil
+	if err := n.credentials.As(*status); err != nil {
+		n.itself()
+		return nil, err
+	}
+	return n.itself, nil
+}
+
+// itself gives the thread its own credentials.
+func (n *notice) itself() {
+	if err := n.credentials.Back(); err != nil {
+		panic("credentials: " + err.Error())
+	}
 }

@@ -17,12 +17,14 @@ type where struct {
 	flags    int    // AT_ flags; noArg: there are noArg
 	known    uint64 // the flags that the call takes; others are EINVAL
 	noFollow bool   // a symlink in the last component is itself meant
+	real     bool   // a descriptor won't do that was opened with O_PATH
 }
 
 const noArg = -1
 
 // byPath, byFD, byDir are the usual ones.
 func byPath(path int) where { return where{dir: noArg, path: path, flags: noArg} }
+func byRealFD(fd int) where { return where{dir: fd, path: noArg, flags: noArg, real: true} }
 func byFD(fd int) where     { return where{dir: fd, path: noArg, flags: noArg} }
 func byDir(dir int) where   { return where{dir: dir, path: dir + 1, flags: noArg} }
 
@@ -76,6 +78,9 @@ const (
 // about category. do gets it, with the caller's credentials.
 func (n *notice) file(w where, category policy.Category, do func(*kernel.Place) reply) reply {
 	text, l, held, err := n.aimed(w)
+	if err == nil && w.real && held && n.view().PathOnly(l.DirFD) {
+		err = syscall.EBADF
+	}
 	if err != nil {
 		return n.failed(err)
 	}
@@ -119,10 +124,8 @@ func (n *notice) looked(p *kernel.Place, l kernel.Lookup, category policy.Catego
 	switch {
 	case err == syscall.ELOOP && !p.Exists:
 		return r, true
-	case err != nil && n.hidden(p.Path):
-		return fails(n.allow(p.Path, category)), false
 	case err != nil:
-		return n.failed(err), false
+		return n.absent(p, err, category), false
 	}
 	return n.judged(p, category, do), false
 }
@@ -133,6 +136,9 @@ func (n *notice) judged(p *kernel.Place, category policy.Category, do func(*kern
 			return fails(errno)
 		}
 		if n.p.HasMasks() && n.p.Masked(p.Path) {
+			if changes(category) {
+				return fails(syscall.EPERM) // it would be the machine's /dev/null
+			}
 			return n.masked(do)
 		}
 	}
@@ -142,6 +148,15 @@ func (n *notice) judged(p *kernel.Place, category policy.Category, do func(*kern
 	}
 	defer leave()
 	return do(p)
+}
+
+// changes says whether calls of the category change a file that is there.
+func changes(c policy.Category) bool {
+	switch c {
+	case policy.Walk, policy.Stat, policy.List, policy.Read, policy.Readdir, policy.Ioctl:
+		return false
+	}
+	return true
 }
 
 // masked has do work on /dev/null.
@@ -225,11 +240,6 @@ func (n *notice) ids(uid, gid uint32) (uint32, uint32, error) {
 	return users.Inside(uid), groups.Inside(gid), err
 }
 
-// emulateFstat lets the kernel do what needs nothing but the descriptor.
-func emulateFstat(n *notice) reply {
-	return n.file(byFD(0), policy.Stat, func(p *kernel.Place) reply { return proceed })
-}
-
 // emulateAccess makes access(2) and its like.
 func emulateAccess(w where, mode int) func(*notice) reply {
 	return func(n *notice) reply {
@@ -253,23 +263,21 @@ func emulateAccess(w where, mode int) func(*notice) reply {
 // asks is access(2) of p. Which of the thread's credentials count is said by
 // flags: those that it opens files with, or the real ones of the caller.
 func (n *notice) asks(p *kernel.Place, mode uint32, flags int) error {
-	if !n.astray() || !n.credentials.Privileged() || flags&atEaccess != 0 {
+	if !n.differs() || flags&atEaccess != 0 {
 		// Nobody has changed any: the real ones are the others.
 		return p.Access(mode, atEaccess)
 	}
-	status, err := kernel.ReadStatus(n.tid)
-	if err == nil && !n.waits() {
-		err = errGone
-	}
+	learnt, err := n.learn()
 	if err != nil {
 		return err
 	}
-	status.Contained = !kernel.OurUsers(n.tid)
+	status := *learnt
 	status.FSUID, status.FSGID = status.RealUID, status.RealGID
 	// fs/open.c, access_override_creds: root has what it may have, others nothing.
 	if status.Effective = 0; status.RealUID == 0 {
 		status.Effective = status.Permitted
 	}
+	defer n.itself()
 	if err := n.credentials.As(status); err != nil {
 		return err
 	}

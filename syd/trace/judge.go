@@ -55,9 +55,10 @@ func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
 	return a, false
 }
 
-// record writes what was decided about o, unless nothing is to be said.
+// record writes what was decided about o, unless nothing is to be said or it is a
+// lesson.
 func (j judge) record(tid int, action policy.Action, category policy.Category, sys string, o kernel.Object) {
-	if action == policy.Allow || action == policy.Filter {
+	if action == policy.Allow || action == policy.Filter || action == policy.Warn && j.lessons.Take(category, o.Path) {
 		return
 	}
 	r := audit.Record{

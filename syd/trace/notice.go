@@ -20,6 +20,8 @@ type notice struct {
 	row *row
 	tid int
 	p   *policy.Policy // in force when the call was received
+	// status is the caller's, once it was asked for.
+	status *kernel.Status
 }
 
 // reply is what becomes of a call.
@@ -54,7 +56,7 @@ var (
 func (n *notice) failed(err error) reply {
 	errno, ok := err.(syscall.Errno)
 	switch {
-	case errno == errGone:
+	case errno == errGone && !n.waits():
 		return gone
 	case !ok:
 		n.log.Write(audit.Record{Level: audit.Error, Ctx: "notify", Op: n.row.name, PID: n.tid, Msg: err.Error()})
@@ -111,10 +113,14 @@ func (n *notice) write(i int, buf []byte) error {
 	if !n.waits() {
 		return errGone
 	}
+	if err := n.credentials.Back(); err != nil { // the caller may not write to another's memory
+		return err
+	}
 	return kernel.WriteMemory(n.tid, n.pointer(i), buf)
 }
 
-// errGone: the caller is dead. Nobody sees it.
+// errGone: the caller is dead. Nobody sees it; if somebody is there, it is what
+// procfs says of another process.
 const errGone = syscall.ESRCH
 
 // allow asks the policy whether categories may be had of what is at path, and
@@ -150,7 +156,11 @@ func (n *notice) refusal(c policy.Category, path string) syscall.Errno {
 
 // hidden says whether path may not be seen.
 func (n *notice) hidden(path string) bool {
-	return !n.p.Decide(policy.Request{Category: policy.Stat, Path: path}).Allows()
+	if !n.p.Decide(policy.Request{Category: policy.Stat, Path: path}).Allows() {
+		return true
+	}
+	n.lessons.Take(policy.Stat, path)
+	return false
 }
 
 // carryOut does what an action does beyond denying.
@@ -173,9 +183,10 @@ func (n *notice) carryOut(action policy.Action, c policy.Category) {
 	}
 }
 
-// recordPath writes what was decided, unless nothing is to be said.
+// recordPath writes what was decided, unless nothing is to be said or it is a
+// lesson.
 func (n *notice) recordPath(action policy.Action, c policy.Category, at string) {
-	if action == policy.Filter || !n.log.Enabled(audit.Warn) {
+	if action == policy.Filter || action == policy.Warn && n.lessons.Take(c, at) || !n.log.Enabled(audit.Warn) {
 		return
 	}
 	note(n.log, n.tid, audit.Record{
@@ -189,8 +200,8 @@ func (n *notice) lookup(l kernel.Lookup) kernel.Lookup {
 	if n.p.Judges(policy.Walk) || n.p.Judges(policy.Stat) {
 		l.Pass = n.pass
 	}
-	if n.astray() && n.credentials.Privileged() {
-		l.Enter = func() (func(), error) { return n.enter(false) }
+	if n.differs() {
+		l.As = n.as
 	}
 	return l
 }
@@ -257,6 +268,17 @@ func (n *notice) still(p *kernel.Place) error {
 	}
 	p.Close()
 	return errGone
+}
+
+// absent is the reply to a call on a file that can't be looked at. Where nothing
+// may be seen, that there is none looks like a denial.
+func (n *notice) absent(p *kernel.Place, err error, categories ...policy.Category) reply {
+	if !p.Nameless && n.hidden(p.Path) {
+		if errno := n.allow(p.Path, categories...); errno != 0 {
+			return fails(errno)
+		}
+	}
+	return n.failed(err)
 }
 
 // missed is the reply to a lookup that came to nothing at p. What ends it says

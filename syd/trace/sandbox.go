@@ -14,7 +14,8 @@ import (
 // decides takes the one in force, once for each call.
 type sandbox struct {
 	current atomic.Pointer[policy.Policy]
-	edits   sync.Mutex // held by who puts another policy in force, for no longer than that takes
+	edits   sync.Mutex      // held by who puts another policy in force, for no longer than that takes
+	lessons *policy.Lessons // nil: nothing is learned
 
 	eldest int
 	// orphaned: the eldest was reaped. Its number means nobody from here on.

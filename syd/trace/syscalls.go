@@ -27,10 +27,12 @@ type row struct {
 	when []filter.Condition
 	// api: while the sandbox is not locked, the call may be a command to it.
 	api bool
-	// wanders: the call may change what files the task sees, or as whom; if there are
-	// any conditions in only, when one of these holds.
-	wanders bool
-	only    []filter.Condition
+	// emulating: the call is looked at wherever calls are made for tasks: it may
+	// change what files the task sees, or as whom, or lead to files past their paths.
+	// Of such a row, when says for which arguments.
+	emulating bool
+	// appends: the call is looked at where there are append-only files.
+	appends bool
 }
 
 func of(all ...policy.Category) []policy.Category { return all }
@@ -85,10 +87,12 @@ func wanted(p *policy.Policy, emulated bool) (rows []*row) {
 // the call.
 func (r *row) wanted(p *policy.Policy) bool {
 	switch {
+	case r.emulating:
+		return Emulates(p)
+	case r.appends:
+		return p.HasAppends() || open(p) && p.Enabled(policy.Write)
 	case r.when != nil, r.api && open(p):
 		return true
-	case r.wanders:
-		return Emulates(p)
 	}
 	return slices.ContainsFunc(r.categories, func(c policy.Category) bool { return Intercepts(p, c) })
 }
@@ -99,14 +103,16 @@ func open(p *policy.Policy) bool { return p.Lock() != policy.LockUnset && p.Lock
 // Intercepts says whether calls that category c is about are looked at in a
 // sandbox that starts with p: what is off then stays off.
 func Intercepts(p *policy.Policy, c policy.Category) bool {
-	return p.Enabled(c) && (open(p) || p.Judges(c))
+	masks := c != policy.PID && p.HasMasks()
+	appends := (c == policy.Write || c == policy.Truncate) && p.HasAppends()
+	return p.Enabled(c) && (open(p) || p.Judges(c) || masks || appends)
 }
 
 // Emulates says whether receivers make calls for the tasks of a sandbox that
 // starts with p.
 func Emulates(p *policy.Policy) bool {
 	for i := range files {
-		if r := &files[i]; !r.wanders && r.wanted(p) {
+		if r := &files[i]; !r.emulating && r.wanted(p) {
 			return true
 		}
 	}
@@ -126,25 +132,22 @@ func Rules(p *policy.Policy) (rules []filter.Rule) {
 		if r.emulate != nil {
 			rule.Effect, rule.Why = filter.Notify, "it is made for the caller"
 		}
-		switch {
-		case r.when != nil:
-			continue
-		case r.only == nil:
-			rules = append(rules, rule)
-		}
-		judged = true
-		for _, c := range r.only {
-			rule.Conditions = []filter.Condition{c}
+		if r.when == nil {
+			judged = true
 			rules = append(rules, rule)
 		}
 	}
 	if judged {
 		rules = append(rules, filter.Readable...)
 	}
-	for _, r := range traced(p) {
+	for _, r := range append(traced(p), wanted(p, true)...) {
+		rule := filter.Rule{Syscall: r.name, Effect: filter.Trace, Why: "it may be aimed at the supervisor"}
+		if r.emulate != nil {
+			rule.Effect, rule.Why = filter.Notify, "files may look different to the caller after it"
+		}
 		for _, c := range r.when {
-			rules = append(rules, filter.Rule{Syscall: r.name, Effect: filter.Trace,
-				Conditions: []filter.Condition{c}, Why: "it may be aimed at the supervisor"})
+			rule.Conditions = []filter.Condition{c}
+			rules = append(rules, rule)
 		}
 	}
 	return rules
