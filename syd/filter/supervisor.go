@@ -159,8 +159,8 @@ var (
 		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
 		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
-	// killing never means a group, nor all processes. Of the caller's own group, 0,
-	// only the cookies know nothing: one register is compared with one value.
+	// killing never means another group, nor all processes. That it doesn't mean the
+	// caller's own, 0, is left to the cookies: libseccomp compares a register once.
 	killing = []Rule{
 		{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
 	}
