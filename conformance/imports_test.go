@@ -38,7 +38,7 @@ var layers = []struct {
 	{"syd/syd/filter", 3}, {"syd/syd/audit", 3}, {"syd/syd/kernel", 4},
 
 	{"syd/cmd/sydtest", 0}, {"syd/conformance/engine", 1}, {"syd/conformance", 2}, {"syd/conformance/harness", 3},
-	{"syd/conformance/capability", 4}, {"syd/conformance/catalogue", 4}, {"syd/conformance/report", 5}, {"syd/fixtures", 6},
+	{"syd/conformance/capability", 4}, {"syd/conformance/catalogue", 4}, {"syd/conformance/report", 5}, {"syd/fixtures", 6}, {"syd/examples", 6},
 }
 
 func layerOf(path string) (prefix string, level int) {

@@ -233,6 +233,10 @@ func (p *Place) Open(flags uint64, mode uint32) (int, error) {
 	if flags&unix.O_PATH != 0 && flags&unix.O_NOFOLLOW != 0 {
 		return duplicate(p.fd)
 	}
+	if p.IsDirectory() && flags&unix.O_NOFOLLOW != 0 {
+		how.Resolve = noLinks
+		return openat2(p.fd, ".", how) // the flag stays to be seen
+	}
 	how.Flags &^= unix.O_NOFOLLOW // the magic link is ours
 	return openat2(unix.AT_FDCWD, ownFD(p.fd), how)
 }
@@ -315,4 +319,14 @@ func (v View) PathOnly(fd int) bool {
 	var st unix.Stat_t
 	err := unix.Lstat("/proc/"+strconv.Itoa(v.TID)+"/fd/"+strconv.Itoa(fd), &st)
 	return err == nil && st.Mode&0o700 == 0
+}
+
+// Missing says whether nothing has the place's name.
+func (p *Place) Missing() bool {
+	dir, name := p.At()
+	if name == "" {
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Fstatat(dir, strings.TrimRight(name, "/"), &st, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT
 }

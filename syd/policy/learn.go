@@ -40,7 +40,7 @@ const (
 // It is wider than the records where they would be others next time, or are many:
 //   - numbers of processes and of pseudo-terminals stand for any;
 //   - below /tmp, /var/tmp and /dev/shm names that the program made stand for any;
-//   - a file that it made and renamed it may remove instead;
+//   - what it made it may look at, and a file that it renamed it may remove instead;
 //   - elsewhere what seems random in the names of files that it made and took away;
 //   - a directory that was read may show whatever is in it;
 //   - of more than 12 paths below a directory that were only looked at, all of the
@@ -60,9 +60,13 @@ func Learned(records []Access) string {
 		l.dirs[path] = l.dirs[path] || r.Dir
 	}
 	for path, of := range l.of {
-		if of.has(Create) && of.has(Rename) {
-			l.of[path] |= 1 << Delete
+		if of&makes&^(1<<Rename) != 0 { // next time it may be there already
+			of |= 1 << Stat
 		}
+		if of.has(Create) && of.has(Rename) {
+			of |= 1 << Delete
+		}
+		l.of[path] = of
 	}
 	l.listings()
 	l.foldLooks()

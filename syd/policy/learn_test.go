@@ -75,7 +75,7 @@ allow/read+/b/x
 		{"many that are executed", [][]Access{many(14, "/usr/bin/tool%02d", Exec)}, `allow/exec+/usr/bin/{tool00,tool01,tool02,tool03,tool04,tool05,tool06,tool07,tool08,tool09,tool10}
 allow/exec+/usr/bin/{tool11,tool12,tool13}
 `},
-		{"many that are made", [][]Access{many(13, "/home/me/%02d.o", Create, Write)}, "allow/write,create+/home/me/*\n"},
+		{"many that are made", [][]Access{many(13, "/home/me/%02d.o", Create, Write)}, "allow/stat,write,create+/home/me/*\n"},
 		{"a listing", [][]Access{did("/etc/", Readdir), many(30, "/etc/%02d", List), did("/etc/03", Stat)}, "allow/readdir+/etc\nallow/list+/etc/*\nallow/stat+/etc/03\n"},
 		{"the root's", [][]Access{did("/", Readdir), did("/usr", List)}, "allow/list+/*\nallow/readdir+/\n"},
 		{"processes", [][]Access{did("/proc/12/status", Read), did("/proc/3456/task/78/comm", Write), did("/proc/self", Walk), did("/proc/12a", Read)}, `allow/walk+/proc/self
@@ -85,23 +85,23 @@ allow/write+/proc/[0-9]*/task/[0-9]*/comm
 `},
 		{"terminals", [][]Access{did("/dev/pts/3", Write), did("/dev/pts/17", Write)}, "allow/write+/dev/pts/[0-9]*\n"},
 		{"scratch files", [][]Access{did("/tmp/a8Xy.o", Create, Write), did("/tmp/b/", Mkdir), did("/tmp/b/c/d", Create), did("/tmp/known", Read)}, `allow/read+/tmp/known
-allow/write,create,mkdir+/tmp/*
-allow/create+/tmp/*/**
+allow/stat,write,create,mkdir+/tmp/*
+allow/stat,create+/tmp/*/**
 `},
 		{"temporary names", [][]Access{did("/a/.git/td7hHDC", Create, Symlink, Delete), did("/a/o/tmp_obj_xyzabc", Create, Rename), did("/a/o/tmp_obj_abc", Create),
 			did("/a/tmpq_w7/", Mkdir, Rmdir, Walk), did("/a/tmpq_w7/x", Write), did("/a/index.lock", Create, Delete), did("/a/maintenance.lock", Create, Delete),
-			did("/a/c12AbXY", Create, Delete), did("/a/12AbXY", Create, Delete), did("/a/imvgYXXXeZ", Create, Delete), did("/a/j0ecsh_h", Create, Delete), did("/a/Pq12AbXY.cdtor.c", Create, Delete), did("/a/Makefilenew", Create, Delete), did("/a/ccx12AbQ.o", Create, Delete), did("/a/Makefile", Create), did("/a/Q,{Abc1De", Create, Delete)}, `allow/create+/a/Makefile
-allow/create,delete+/a/{??????,????????,??????????,Makefilenew,Pq??????.cdtor.c,Q\,\{??????,c??????}
-allow/create,delete+/a/{cc??????.o,index.lock,maintenance.lock}
-allow/walk,mkdir,rmdir+/a/tmp*
-allow/create,delete,symlink+/a/.git/t??????
-allow/create,delete,rename+/a/o/tmp_obj_*
+			did("/a/c12AbXY", Create, Delete), did("/a/12AbXY", Create, Delete), did("/a/imvgYXXXeZ", Create, Delete), did("/a/j0ecsh_h", Create, Delete), did("/a/Pq12AbXY.cdtor.c", Create, Delete), did("/a/Makefilenew", Create, Delete), did("/a/ccx12AbQ.o", Create, Delete), did("/a/Makefile", Create), did("/a/Q,{Abc1De", Create, Delete)}, `allow/stat,create+/a/Makefile
+allow/stat,create,delete+/a/{??????,????????,??????????,Makefilenew,Pq??????.cdtor.c,Q\,\{??????}
+allow/stat,create,delete+/a/{c??????,cc??????.o,index.lock,maintenance.lock}
+allow/walk,stat,mkdir,rmdir+/a/tmp*
+allow/stat,create,delete,symlink+/a/.git/t??????
+allow/stat,create,delete,rename+/a/o/tmp_obj_*
 allow/write+/a/tmp*/x
 `},
 		{"scratch directories that were read", [][]Access{did("/tmp/a1b2c3/", Mkdir, Readdir), did("/tmp/a1b2c3/d/", Mkdir, Readdir), did("/proc/12/task/", Readdir)}, `allow/readdir+/proc/[0-9]*/task
 allow/list+/proc/[0-9]*/task/*
-allow/readdir,mkdir+/tmp/*
-allow/list,readdir,mkdir+/tmp/*/**
+allow/stat,readdir,mkdir+/tmp/*
+allow/list,stat,readdir,mkdir+/tmp/*/**
 `},
 		{"odd names", [][]Access{did("/a/x,y", Read), did("/a/{z}", Read), did("/a/*", Read), did("/a/ ", Read), did("/a/b #", Read), did("/a/\n\xff", Read), did(`/a/\`, Read)}, `allow/read+/a/{?,??,\ ,\*,\{z\},b \#,x\,y}
 `},
@@ -125,8 +125,8 @@ func TestLearnedIsNarrow(t *testing.T) {
 	_, p := learns(t, slices.Concat(many(30, "/usr/lib/py/%d/x", Read, Stat), many(30, "/home/me/src/%d", Read), many(20, "/home/me/src/%d.o", Create, Write),
 		did("/usr/bin/cc", Exec), did("/tmp/cc1.o", Create)))
 	for path, of := range map[string]categories{
-		"/usr/lib/py/new/y": 1<<Read | 1<<Stat, "/usr/lib/other": 0, "/usr/bin/sh": 0, "/home/me/.ssh/id": 0, "/home/me/src/new": 1<<Read | 1<<Create | 1<<Write,
-		"/home/me/src/d/x": 0, "/tmp/cc2.o": 1 << Create, "/etc/shadow": 0, "/": 0,
+		"/usr/lib/py/new/y": 1<<Read | 1<<Stat, "/usr/lib/other": 0, "/usr/bin/sh": 0, "/home/me/.ssh/id": 0, "/home/me/src/new": 1<<Stat | 1<<Read | 1<<Create | 1<<Write,
+		"/home/me/src/d/x": 0, "/tmp/cc2.o": 1<<Stat | 1<<Create, "/etc/shadow": 0, "/": 0,
 	} {
 		var allowed categories
 		for c := range paths.each {

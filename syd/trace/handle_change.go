@@ -39,6 +39,9 @@ func (n *notice) change(w where, makes bool, category policy.Category, do func(*
 		return n.missed(&p, err)
 	}
 	defer p.Close()
+	if !makes && n.p.Decide(policy.Request{Category: category, Path: p.Path}) != policy.Allow && !n.hidden(p.Path) && p.Missing() {
+		return fails(syscall.ENOENT) // which a stat tells, too
+	}
 	if errno := n.mayChange(&p, category); errno != 0 {
 		return fails(errno)
 	}

@@ -168,6 +168,7 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			return fails(syscall.EEXIST), false
 		default:
 			flags &^= oCreate
+			o.mode = 0 // openat2(2) takes none then
 			p.Pin()
 		}
 	}
