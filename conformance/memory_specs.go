@@ -202,6 +202,29 @@ var _ = Describe("a process whose path never arrives", func() {
 	}, Requires("userfaultfd"), TimeLimit(time.Minute))
 })
 
+var _ = Describe("a process whose directory below /proc others have locked", func() {
+	// held has the process do what a supervisor may look there for.
+	held := func(ctx context.Context, deed string) {
+		GinkgoHelper()
+		cmd := Fixture("memory", "held", deed)
+		result := Syd(ctx, stallRules, cmd...)
+		Expect(result).To(ExitWith(0))
+		Expect(result).To(SayLine("locked yes"), "others went on only when it was given back")
+		Expect(result).To(SayLine("held exit 0"))
+		beUndisturbed(result, 2)
+	}
+
+	Spec("PRC-06.21", "stops nobody else by a call aimed at the supervisor", func(ctx context.Context) {
+		held(ctx, "named")
+		held(ctx, "user")
+	}, Requires("userfaultfd"), TimeLimit(time.Minute))
+
+	Spec("PRC-06.22", "stops nobody else by signals, one after the other or ignored ones", func(ctx context.Context) {
+		held(ctx, "signals")
+		held(ctx, "ignored")
+	}, Requires("userfaultfd"), TimeLimit(time.Minute))
+})
+
 var _ = Describe("a path's address", func() {
 	same := func(ctx context.Context, command string) {
 		GinkgoHelper()

@@ -28,9 +28,9 @@ var roles = [numRoles]struct {
 	rules []Rule
 }{
 	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, limits, threads, confining)},
-	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, looks,
-		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops)},
-	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
+	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, unopened, closing, closeRange, write, advice, looks,
+		naming, hiding, mappings, handlers, running, tracing, sparing, asking, stops)},
+	Monitor: {"monitor", slices.Concat(memory, write, advice, naming, running, polling, monitoring, ending)},
 	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering, arguments, climbing, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
 	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering,
@@ -81,7 +81,12 @@ const (
 	cloneNoThread = 0x7e020080 | 0x4000 | 0x8000 | cloneUntraced | clonePtrace
 	afALG         = 38
 	oCloexec      = 0o2000000
+	waitLook      = 0x1 | 0x01000000 // uapi linux/wait.h: WNOHANG, WNOWAIT
 )
+
+// uncalled is why the tracer's filter has rows that its thread needs no more, or
+// not yet.
+const uncalled = "as in Syd; nobody calls it yet"
 
 // The tracer's rows, in Syd's order.
 var (
@@ -99,6 +104,7 @@ var (
 			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
 			Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
 	}
+	unopened   = argued(uncalled, []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true}})
 	opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
 	closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
 	closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
@@ -147,15 +153,20 @@ var (
 		argued("where the vDSO can't be used", plain("", "clock_gettime", "getrandom")),
 		[]Rule{{Syscall: "tgkill", Effect: Allow, Conditions: is(0, PID), Why: "the language runtime interrupts a thread"}},
 	)
-	tracing = slices.Concat(plain("the main loop", "waitid"), plain("a tracee that may not go on", "kill"), []Rule{
+	tracing = slices.Concat(plain("the main loop", "waitid"), killing, []Rule{
 		{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
 		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
 		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
 		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
+	// killing never means another group, nor all processes. That it doesn't mean the
+	// caller's own, 0, is left to the cookies: libseccomp compares a register once.
+	killing = []Rule{
+		{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
+	}
 	// sparing is how a call is recognised that is aimed at the supervisor.
-	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")
-	asking  = argued("as in Syd; nobody calls it yet", []Rule{
+	sparing = plain("whom a number means", "getpgid")
+	asking  = argued(uncalled, []Rule{
 		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
 		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
 		{Syscall: "getdents64", Effect: Allow, Guarded: true},
@@ -193,6 +204,7 @@ var (
 		},
 		plain("answers in a tracee's memory: all registers are in use", "process_vm_writev"),
 		cookied("for a tracee", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch"),
+		killing,
 		[]Rule{
 			{Syscall: "memfd_create", Effect: Allow, Guarded: true, Why: "the state, for who reads it"},
 			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "nobody can write to it"},
@@ -200,7 +212,6 @@ var (
 			{Syscall: "fallocate", Effect: Allow, Why: "likewise", Argued: true},
 			{Syscall: "lseek", Effect: Allow, Why: "a directory that was not all read", Argued: true},
 			{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true},
-			{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee, by its number"},
 			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
 			{Syscall: "dup3", Effect: Allow, Guarded: true, Conditions: slices.Concat(is(1, Listener), equals(2, oCloexec)),
 				Why: "the listener is closed for good, and its number taken"},
@@ -222,6 +233,7 @@ var (
 	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
 	monitoring = []Rule{
 		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
+		{Syscall: "waitid", Effect: Allow, Conditions: with(3, waitLook), Why: "whether the sender is a tracee; looks, and neither waits nor reaps"},
 		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
 		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
 	}

@@ -116,9 +116,10 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	}
 	home, _ := kernel.Home() // unknown: nobody is taken to be there
 	t := &Tracer{
-		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home},
+		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home, user: kernel.User()},
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  numbersOf(traced(p)), cache: newCache(), eldest: eldest,
+		placement: placement{start: start},
 	}
 	t.nudges.tracer = t.pool.tracer
 	t.pool.all, _ = kernel.Affinity() // unknown: workers stay where they are

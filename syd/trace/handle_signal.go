@@ -13,21 +13,25 @@ import (
 // handleSignal delivers the signal, with the siginfo that it came with.
 func (t *Tracer) handleSignal(e Event) resume {
 	task := t.cache.task(e.TID)
+	deliver := resume{op: opCont, signal: e.Signal}
 	errnos := []syscall.Errno{syscall.EINTR, errRestart, errOurs}
 	if t.receivers == nil {
 		errnos = errnos[:1]
 	}
-	if call, errno, ok := kernel.Interrupted(e.TID, errnos...); ok {
-		if errno == syscall.EINTR {
-			restartIgnored(e, call)
-		} else {
-			t.mendEmulated(e.TID, task, call, errno)
-		}
+	call, errno, ok := kernel.Interrupted(e.TID, errnos...)
+	switch {
+	case !ok:
+	case errno != syscall.EINTR:
+		t.mendEmulated(e.TID, task, call, errno)
+	case unlimitedWait(call):
+		return t.ask(e, func() answer {
+			return answer{resume: deliver, restart: ignores(e.TID, e.Signal)}
+		}, answer{resume: deliver})
 	}
-	return resume{op: opCont, signal: e.Signal}
+	return deliver
 }
 
-// restartIgnored mends what ptrace changes: a signal that is ignored is not
+// restart mends what ptrace changes: a signal that is ignored is not
 // even queued for an untraced task (kernel/signal.c, sig_ignored), yet stops a
 // traced one and so interrupts the call that it is in. The kernel restarts most
 // calls by itself when no handler runs. Those that answer EINTR for good are
@@ -35,11 +39,7 @@ func (t *Tracer) handleSignal(e Event) resume {
 // signal's handler does run: then they end with EINTR, as natively.
 //
 // Only waits without a time limit: a limit would begin anew with each signal.
-func restartIgnored(e Event, call kernel.SyscallInfo) {
-	if unlimitedWait(call) && ignores(e.TID, e.Signal) {
-		kernel.SetReturn(e.TID, -errRestartNoHand)
-	}
-}
+func restart(e Event) { kernel.SetReturn(e.TID, -errRestartNoHand) }
 
 // Errnos that only the kernel itself sees (include/linux/errno.h): it makes of
 // them EINTR or a restart of the call. ERESTARTSYS: as the handler says that runs.
@@ -109,7 +109,8 @@ func unlimitedWait(c kernel.SyscallInfo) bool {
 	return unlimited != nil && unlimited(c.Args)
 }
 
-// ignores says whether tid would not have been sent the signal natively.
+// ignores says whether tid would not have been sent the signal natively. On a
+// worker thread.
 func ignores(tid int, s syscall.Signal) bool {
 	status, err := kernel.ReadStatus(tid)
 	if err != nil {

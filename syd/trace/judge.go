@@ -19,6 +19,7 @@ type judge struct {
 	log   *audit.Log
 	guard *segvGuard
 	home  kernel.Identity // where the eldest begins, whatever the rules say
+	user  int             // who we are
 }
 
 // fail is the answer to a call whose resolution came to err.
