@@ -43,7 +43,7 @@ slow: build
 	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --slow --user nobody; fi
 
 syscalls: build test-deps
-	$(GO) test ./syd -run Inventory -inventory -v -count 1
+	$(GO) test ./syd/filter -run Inventory -inventory -v -count 1
 
 bench: build
 	bin/sydtest bench --syd bin/syd

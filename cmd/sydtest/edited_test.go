@@ -75,6 +75,43 @@ var confinedWrongly = []wrongBuild{
 		flags: []string{"--id", "CNF-05.[124]"}, fails: []string{"CNF-05.[124]"},
 		words: "x32",
 	},
+	{
+		name:  "receivers take no filter of their own",
+		edits: []edit{{"syd/supervise.go", "if !confined {", "if !confined && false {"}},
+		flags: []string{"--id", "PRC-01.1[013]"}, fails: []string{"PRC-01.1[01]"},
+		words: "receiver",
+	},
+	{
+		name:  "receivers that others start load filters again",
+		edits: []edit{{"syd/supervise.go", "if !confined {", "if !confined || true {"}},
+		flags: []string{"--id", "PRC-01.13"}, fails: []string{"PRC-01.13"},
+		words: "SIGSYS",
+	},
+	{
+		name:  "calls that change files need no cookies",
+		edits: []edit{compiled, {"syd/filter/supervisor.go", "changing = cookied(", "changing = plain("}},
+		flags: []string{"--id", "PRC-01.[89]"}, fails: []string{"PRC-01.[89]"},
+		words: "mkdirat",
+	},
+	{
+		name: "receivers may have any namespace of their own",
+		edits: []edit{compiled, {"syd/filter/supervisor.go", `guarded("unshare", "a umask of its own", 0, 0x200 /* CLONE_FS */)`,
+			`cookied("", "unshare")`}},
+		flags: []string{"--id", "PRC-01.[89]"}, fails: []string{"PRC-01.[89]"},
+		words: "unshare",
+	},
+	{
+		name:  "the tracer has what receivers have",
+		edits: []edit{{"syd/kernel/capability/capability_unsafe.go", "keep := C.capability_kept", "keep := C.capability_kept | C.capability_emulating"}},
+		flags: []string{"--id", "PRC-02.7"}, fails: []string{"PRC-02.7"},
+		words: "CapPrm",
+	},
+	{
+		name:  "syd's own directory in /proc is known by its name alone",
+		edits: []edit{{"syd/kernel/own_unsafe.go", "case fs.Type != unix.PROC_SUPER_MAGIC:", "case true:"}},
+		flags: []string{"--id", "PRC-04.6[45]"}, fails: []string{"PRC-04.6[45]"},
+		words: "chdir ok",
+	},
 }
 
 // emulatedWrongly are builds that make calls for their tracees wrongly.

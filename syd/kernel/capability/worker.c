@@ -2,11 +2,12 @@
 #define _GNU_SOURCE
 #include "birth.h"
 
-#include "_cgo_export.h"
-
 #include <pthread.h>
 #include <stdint.h>
 #include <unistd.h>
+
+/* In Go. */
+void capabilityWork(uintptr_t handle);
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument);
