@@ -109,8 +109,8 @@ ls; sqlite3 -readonly other 'select count(*) from u'; sqlite3 /nowhere-at-all/db
 	{id: 209, text: "bash, which controls jobs on a terminal", needs: []string{"bash", "pty"}, pty: true, script: `
 exec bash --norc --noprofile -c 'set -m; sh -c "kill -STOP \$\$; echo resumed; exit 5" &
 until jobs | grep -q Stopped; do :; done; jobs; fg %1; echo $?
-cat </dev/tty >/dev/null & until jobs | grep -q Stopped; do :; done; kill %1; wait %1; echo $?
-tty </dev/tty; echo typed >/dev/tty; (exec sh -c "exit 3") & wait $!; echo $?; test -t 0 && stty -a | grep -c isig'`},
+tty </dev/tty; echo typed >/dev/tty; (exec sh -c "exit 3") & wait $!; echo $?; test -t 0 && stty -a | grep -c isig
+cat </dev/tty >/dev/null & until jobs | grep -q Stopped; do :; done; jobs; kill -KILL %1'`},
 
 	{id: 210, text: "perl with files, children and temporary names", needs: []string{"perl"}, script: `
 exec perl -MFile::Temp=tempfile -MFile::Find -MFile::Copy -MFile::Path -MCwd -e '$| = 1; mkdir "d"; open F, ">d/f" or die; print F "x\n"; close F; rename "d/f", "d/g";
