@@ -117,7 +117,7 @@ var pathEqualities = []pathEquality{
 	{id: 14, text: "does not follow the last link when it is told so", steps: []string{"openat path=link flags=O_NOFOLLOW", "openat path=dirlink flags=O_NOFOLLOW", "openat path=dirlink/ flags=O_NOFOLLOW", "openat path=dirlink/a flags=O_NOFOLLOW",
 		"openat path=dangling flags=O_NOFOLLOW", "openat path=file flags=O_NOFOLLOW", "newfstatat path=link flags=AT_SYMLINK_NOFOLLOW", "newfstatat path=dirlink/ flags=AT_SYMLINK_NOFOLLOW", "lstat path=dirlink/.", "lstat path=chain",
 		"statx path=link flags=AT_SYMLINK_NOFOLLOW", "readlink path=chain", "readlink path=slashed", "readlink path=slashed/", "fchownat path=dangling flags=AT_SYMLINK_NOFOLLOW", "utimensat path=link flags=AT_SYMLINK_NOFOLLOW",
-		"lstat path=link", "stat path=file", "fchmodat2 path=link mode=600 flags=AT_SYMLINK_NOFOLLOW", "faccessat2 path=dangling flags=AT_SYMLINK_NOFOLLOW", "unlink path=link", "rename path=chain to=new", "lstat path=new"}},
+		"lstat path=link", "stat path=file", "fchmodat2 path=link mode=600 flags=AT_SYMLINK_NOFOLLOW", "faccessat2 path=dangling flags=AT_SYMLINK_NOFOLLOW", "unlink path=link", "rename path=chain to=new", "lstat path=new", "openat path=. flags=O_NOFOLLOW", "openat path=dir/.. flags=O_NOFOLLOW", "openat path=dir/ flags=O_NOFOLLOW"}},
 	{id: 15, text: "takes trailing slashes for what they say", steps: slices.Concat(
 		pathModes("openat path=%[2]s flags=O_NONBLOCK", "file/", "link/", "dir/", "dirlink/", "dangling/", "missing/", "fifo/", "dir///", "file/.", "slashed", "filelinkslash", "loop/"),
 		pathModes("stat path=%[2]s", "file/", "dir/", "link/", "filelinkslash"), pathModes("lstat path=%[2]s", "file/", "dirlink/", "link/", "dangling/"),

@@ -154,8 +154,6 @@ var pathRowList = []pathRow{
 	{120, "openat of /proc/self/fd/N", "read", "file", "openat path=/proc/self/fd/3", "r:file", ""},
 }
 
-func (r pathRow) call() string { call, _, _ := strings.Cut(r.step, " "); return call }
-
 func (r pathRow) try() pathTry {
 	step := strings.ReplaceAll(strings.ReplaceAll(r.step, "=UID", fmt.Sprint("=", os.Geteuid())), "=GID", fmt.Sprint("=", os.Getegid()))
 	return pathTry{command: "do", pass: r.pass, steps: []string{step}}

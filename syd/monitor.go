@@ -4,7 +4,6 @@ package syd
 
 import (
 	"fmt"
-	"os"
 	"sync/atomic"
 	"syscall"
 
@@ -135,8 +134,7 @@ func (m *monitor) forwards(s signals.Signal) bool {
 	if s.Code > 0 {
 		return false
 	}
-	status, err := kernel.ReadStatus(s.PID)
-	return err != nil || status.TracerPID != os.Getpid()
+	return !kernel.Tracee(s.PID)
 }
 
 // stopSelf stops the supervisor once it was told to and the eldest is stopped:

@@ -80,8 +80,8 @@ func (c *crew) receiver(f func()) {
 // confine confines the process and the calling thread, and lets the crew go on.
 //
 // Preconditions: tracer thread.
-func (c *crew) confine() error {
-	if err := c.plan.Enter(); err != nil {
+func (c *crew) confine(listener int) error {
+	if err := c.plan.Enter(listener); err != nil {
 		return err
 	}
 	close(c.ready)

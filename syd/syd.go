@@ -52,6 +52,11 @@ type Options struct {
 // Preconditions: the main goroutine; nothing else in the process waits for
 // children.
 func Run(ctx context.Context, o Options) (Exit, error) {
+	if kernel.ListenerRefused() {
+		// Nor could its configuration be read, or itself be confined, in ghost mode.
+		err := &spawn.StepError{Step: "seccomp", Errno: syscall.EBUSY}
+		return exitOf(err), err
+	}
 	p, err := configure(o)
 	if err != nil {
 		return exitOf(err), err
@@ -199,7 +204,7 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
 
-	if err := helpers.confine(); err != nil {
+	if err := helpers.confine(child.Listener); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		helpers.dismiss()
 		return exitOf(err), err

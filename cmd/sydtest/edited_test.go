@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -128,7 +129,32 @@ var emulatedWrongly = []wrongBuild{
 	},
 }
 
-func init() { wrongBuilds = append(append(wrongBuilds, confinedWrongly...), emulatedWrongly...) }
+// ghostlyWrong are builds whose ghost mode or whose calls for tracees are wrong in
+// one way.
+var ghostlyWrong = []wrongBuild{
+	{
+		name: "ghost leaves a worker blocked",
+		edits: []edit{{"syd/trace/notify.go", "			stay++\n			other.end()\n",
+			"			stay++\n			if other.busy.Load()&1 == 0 {\n				other.end()\n			}\n"}},
+		flags: []string{"--id", "GHO-02.[78]"}, fails: []string{"GHO-02.8"}, passes: []string{"GHO-02.7"},
+		words: "are left",
+	},
+	{
+		name:  "ghost never closes the listener",
+		edits: []edit{{"syd/trace/notify.go", "err = kernel.Replace(w.listener, null)", "err = nil"}},
+		flags: []string{"--id", "GHO-02.9"}, fails: []string{"GHO-02.9"}, words: "GHO-02.9",
+	},
+	{
+		name:  "a signal before the receiver ends the call",
+		edits: []edit{{"syd/trace/handle_signal.go", "		kernel.SetReturn(tid, -errRestartNoIntr)\n", ""}},
+		flags: []string{"--id", "EVT-SIG-02.16"}, fails: []string{"EVT-SIG-02.16"},
+		words: "EINTR",
+	},
+}
+
+func init() {
+	wrongBuilds = slices.Concat(wrongBuilds, confinedWrongly, emulatedWrongly, ghostlyWrong)
+}
 
 // buildEdited builds the runtime with edits of its sources, as make build does.
 func buildEdited(t *testing.T, edits []edit) string {

@@ -32,7 +32,7 @@ type Options struct {
 type Plan struct {
 	options  Options
 	inputs   filter.Inputs
-	programs map[filter.Role][]byte // to compile one takes calls that no filter allows
+	programs map[filter.Role][]byte // to compile one takes calls that no filter allows; Enter fills them
 }
 
 // New makes the cookies and finds out the numbers that the filters need.
@@ -45,6 +45,7 @@ func New(o Options) (*Plan, error) {
 			return nil, err
 		}
 	}
+	capability.Cookies(kernel.GuardCapset.Cookies())
 	event, err := kernel.RuntimeEventFD()
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func New(o Options) (*Plan, error) {
 		if r == filter.Receiver && !o.Emulate {
 			continue
 		}
-		if p.programs[r], err = filter.Program(r, o.Options, p.inputs); err != nil {
+		if p.programs[r], err = filter.Program(r, o.Options); err != nil {
 			return nil, err
 		}
 	}
@@ -68,11 +69,16 @@ func (p *Plan) Export(w io.Writer, name, format string, sandbox []filter.Rule) e
 	return filter.Export(w, name, format, sandbox, p.options.Options, p.inputs)
 }
 
-// Enter confines the process and then the calling thread, the tracer.
+// Enter confines the process and then the calling thread, the tracer. listener is
+// the descriptor of the tracees' filter.
 //
 // Preconditions: tracer thread; the eldest is seized and not yet released; all
 // work of the start is done, and no other thread is confined.
-func (p *Plan) Enter() error {
+func (p *Plan) Enter(listener int) error {
+	p.inputs.Listener = listener
+	for _, program := range p.programs {
+		filter.Fill(program, p.inputs)
+	}
 	for _, step := range []struct {
 		name string
 		do   func() error

@@ -48,7 +48,16 @@ var acts = map[string]func(*Plan){
 			}
 		}
 	},
-	"read status":    func(*Plan) { must(kernel.ReadStatus(os.Getpid())) },
+	"read status": func(*Plan) { must(kernel.ReadStatus(os.Getpid())) },
+	"read status as a worker": func(p *Plan) {
+		elsewhere(func() {
+			runtime.LockOSThread()
+			if os.Getenv("SYD_TEST_FREE") == "" {
+				must(kernel.Status{}, p.Thread(filter.Worker))
+			}
+			must(kernel.ReadStatus(os.Getpid()))
+		})
+	},
 	"unguarded":      func(*Plan) { syscall.Close(1 << 20) },
 	"open":           func(*Plan) { os.Open("/dev/null") },
 	"execute":        func(*Plan) { syscall.Exec("/bin/true", []string{"true"}, nil) },
@@ -99,7 +108,7 @@ func TestMain(m *testing.M) {
 	o.NoCookies = os.Getenv("SYD_TEST_NOCOOKIE") != ""
 	plan, err := New(o)
 	if err == nil && os.Getenv("SYD_TEST_FREE") == "" {
-		err = plan.Enter()
+		err = plan.Enter(-1)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -123,7 +132,7 @@ func confined(t testing.TB, act string, env ...string) (status syscall.WaitStatu
 }
 
 func TestWhatIsNeededWorks(t *testing.T) {
-	for _, act := range []string{"nothing", "close", "collect", "start threads", "read status"} {
+	for _, act := range []string{"nothing", "close", "collect", "start threads", "read status as a worker"} {
 		for _, env := range []string{"A=1", "GOGC=1", "GOMAXPROCS=1", "SYD_TEST_NOCOOKIE=1"} {
 			if status, stderr := confined(t, act, env); !status.Exited() || status.ExitStatus() != 0 {
 				t.Errorf("%s with %s: %#x %s", act, env, status, stderr)
@@ -133,7 +142,7 @@ func TestWhatIsNeededWorks(t *testing.T) {
 }
 
 func TestWhatIsNotKills(t *testing.T) {
-	for _, act := range []string{"unguarded", "open", "execute", "fork", "connect", "capability", "read elsewhere", "exec elsewhere"} {
+	for _, act := range []string{"unguarded", "read status", "open", "execute", "fork", "connect", "capability", "read elsewhere", "exec elsewhere"} {
 		if status, stderr := confined(t, act); !status.Signaled() || status.Signal() != syscall.SIGSYS {
 			t.Errorf("%s: %#x %s", act, status, stderr)
 		}

@@ -71,7 +71,7 @@ func namePlaceholders(pfc []byte) []byte {
 	})
 }
 
-var inputNames = map[Input]string{PID: "our PID", LogFD: "log descriptor", EventFD: "runtime's eventfd", DotDot: `address of ".."`}
+var inputNames = map[Input]string{PID: "our PID", LogFD: "log descriptor", EventFD: "runtime's eventfd", DotDot: `address of ".."`, Listener: "listener"}
 
 func (i Input) String() string {
 	if name, ok := inputNames[i]; ok {

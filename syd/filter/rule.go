@@ -65,17 +65,18 @@ type Input uint16
 
 // The inputs; cookies follow.
 const (
-	PID     Input = iota + 1 // the supervisor's thread group
-	LogFD                    // the descriptor that records go to
-	EventFD                  // the Go runtime's own eventfd
-	DotDot                   // the address of the program's constant ".."
+	PID      Input = iota + 1 // the supervisor's thread group
+	LogFD                     // the descriptor that records go to
+	EventFD                   // the Go runtime's own eventfd
+	DotDot                    // the address of the program's constant ".."
+	Listener                  // the descriptor of the tracees' filter
 	firstCookie
 )
 
 // Inputs are their values.
 type Inputs struct {
-	PID, LogFD, EventFD int
-	DotDot              uint64
+	PID, LogFD, EventFD, Listener int
+	DotDot                        uint64
 }
 
 func cookieInput(id int) Input { return firstCookie + Input(id) }
@@ -98,6 +99,8 @@ func (in Inputs) value(i Input) uint64 {
 		return uint64(in.EventFD)
 	case DotDot:
 		return in.DotDot
+	case Listener:
+		return uint64(in.Listener)
 	}
 	return kernel.Cookie(int(i - firstCookie))
 }

@@ -27,14 +27,14 @@ var roles = [numRoles]struct {
 	name  string
 	rules []Rule
 }{
-	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, threads, confining)},
-	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, opening, closing, closeRange, write, advice, looks,
-		naming, hiding, mappings, handlers, running, reading, tracing, sparing, asking, stops)},
-	Monitor: {"monitor", slices.Concat(memory, opening, closing, write, advice, naming, running, polling, monitoring, ending)},
-	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering, climbing, ending)},
+	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, limits, threads, confining)},
+	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, unopened, closing, closeRange, write, advice, looks,
+		naming, hiding, mappings, handlers, running, tracing, sparing, asking, stops)},
+	Monitor: {"monitor", slices.Concat(memory, write, advice, naming, running, polling, monitoring, ending)},
+	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering, arguments, climbing, ending)},
 	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
-	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, descriptors, naming, running, reading, answering,
-		receiving, becoming, changing, threads, confining, ending)},
+	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering,
+		receiving, becoming, changing, threads, titling, ending)},
 }
 
 func (r Role) String() string { return roles[r].name }
@@ -81,7 +81,12 @@ const (
 	cloneNoThread = 0x7e020080 | 0x4000 | 0x8000 | cloneUntraced | clonePtrace
 	afALG         = 38
 	oCloexec      = 0o2000000
+	waitLook      = 0x1 | 0x01000000 // uapi linux/wait.h: WNOHANG, WNOWAIT
 )
+
+// uncalled is why the tracer's filter has rows that its thread needs no more, or
+// not yet.
+const uncalled = "as in Syd; nobody calls it yet"
 
 // The tracer's rows, in Syd's order.
 var (
@@ -99,6 +104,7 @@ var (
 			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
 			Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
 	}
+	unopened   = argued(uncalled, []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true}})
 	opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
 	closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
 	closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
@@ -106,14 +112,14 @@ var (
 		{Syscall: "write", Effect: Allow, Conditions: is(0, LogFD), Why: "records"},
 		{Syscall: "write", Effect: Allow, Conditions: equals(0, 2), Why: "the last words of a fault"},
 		{Syscall: "write", Effect: Allow, Conditions: is(0, EventFD), Why: "the language runtime wakes its poller"},
-		{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up"},
+		{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up", Argued: true},
 	}
 	advice = argued("", each("madvise", 2, "the collector gives memory back, or asks for huge pages",
 		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */))
-	descriptors = each("fcntl", 1, "looks at a descriptor, or copies it",
-		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */)
-	looks  = argued("", slices.Clone(descriptors))
-	naming = []Rule{
+	looks = argued("", each("fcntl", 1, "looks at a descriptor, or copies it",
+		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */))
+	copying = each("fcntl", 1, "copies a descriptor", 1030 /* F_DUPFD_CLOEXEC */)
+	naming  = []Rule{
 		{Syscall: "prctl", Effect: Allow, Argued: true,
 			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
 			Why:        "the collector names its memory, where the kernel has CONFIG_ANON_VMA_NAME"},
@@ -147,15 +153,20 @@ var (
 		argued("where the vDSO can't be used", plain("", "clock_gettime", "getrandom")),
 		[]Rule{{Syscall: "tgkill", Effect: Allow, Conditions: is(0, PID), Why: "the language runtime interrupts a thread"}},
 	)
-	tracing = slices.Concat(plain("the main loop", "waitid"), plain("a tracee that may not go on", "kill"), []Rule{
+	tracing = slices.Concat(plain("the main loop", "waitid"), killing, []Rule{
 		{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
 		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
 		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
 		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
+	// killing never means another group, nor all processes. That it doesn't mean the
+	// caller's own, 0, is left to the cookies: libseccomp compares a register once.
+	killing = []Rule{
+		{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
+	}
 	// sparing is how a call is recognised that is aimed at the supervisor.
-	sparing = plain("whom a number means", "getpgid", "getuid", "newfstatat")
-	asking  = argued("as in Syd; nobody calls it yet", []Rule{
+	sparing = plain("whom a number means", "getpgid")
+	asking  = argued(uncalled, []Rule{
 		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
 		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
 		{Syscall: "getdents64", Effect: Allow, Guarded: true},
@@ -167,8 +178,10 @@ var (
 
 	// What the other roles do.
 	reading   = plain("a tracee's /proc", "read")
-	answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "pread64", "fstatfs", "newfstatat", "readlinkat", "statx")
-	climbing  = []Rule{{Syscall: "getdents64", Effect: Allow, Guarded: true, Argued: true, Why: "the way up from a directory whose path is too long to be told"}}
+	answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "fstatfs", "newfstatat", "readlinkat", "statx")
+	limits    = plain("the language runtime looks after the CPU limit of its control group", "pread64")
+	climbing  = argued("the way up from a directory whose path is too long to be told", []Rule{{Syscall: "getdents64", Effect: Allow, Guarded: true}})
+	arguments = plain("the first bytes of a file that is to be executed", "pread64")
 	threads   = slices.Concat([]Rule{
 		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
 			Why: "a thread of this process, and nothing else"},
@@ -179,62 +192,55 @@ var (
 		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words", Argued: true},
 	})
 	// receiving is how calls are taken and answered, and what making them takes that
-	// changes nothing.
+	// changes nothing. A receiver may start another, which is born confined.
 	receiving = slices.Concat(
 		guarded("ioctl", "a call that waits is taken, or answered, or asked about", 1,
-			0xc0502100 /* NOTIF_RECV */, 0xc0182101 /* SEND */, 0x40082102 /* ID_VALID */, 0x40182103 /* ADDFD */, 0x40082104 /* SET_FLAGS */),
+			0xc0502100 /* NOTIF_RECV */, 0xc0182101 /* SEND */, 0x40082102 /* ID_VALID */, 0x40182103 /* ADDFD */),
 		[]Rule{
 			{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "access, for a tracee"},
 			{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "a directory, for a tracee"},
 			{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee whose descriptor is borrowed"},
 			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
 		},
-		argued("", plain("answers in a tracee's memory: all registers are in use", "process_vm_writev")),
-		[]Rule{{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true}},
-		argued("for a tracee", plain("", "lseek", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch", "umask",
-			"memfd_create", "kill", "dup3")),
-		argued("", []Rule{
+		plain("answers in a tracee's memory: all registers are in use", "process_vm_writev"),
+		cookied("for a tracee", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch"),
+		killing,
+		[]Rule{
+			{Syscall: "memfd_create", Effect: Allow, Guarded: true, Why: "the state, for who reads it"},
+			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "nobody can write to it"},
+			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 4 /* F_SETFL */), Why: "for a tracee, where there are append-only files", Argued: true},
+			{Syscall: "fallocate", Effect: Allow, Why: "likewise", Argued: true},
+			{Syscall: "lseek", Effect: Allow, Why: "a directory that was not all read", Argued: true},
+			{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true},
 			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
-			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "the state can't be written to"},
-		}),
+			{Syscall: "dup3", Effect: Allow, Guarded: true, Conditions: slices.Concat(is(1, Listener), equals(2, oCloexec)),
+				Why: "the listener is closed for good, and its number taken"},
+		},
 	)
 	// becoming is how a receiver works as a tracee.
-	becoming = argued("a receiver works with a tracee's credentials, and a umask of its own", []Rule{
-		{Syscall: "unshare", Effect: Allow, Guarded: true, Conditions: equals(0, 0x200 /* CLONE_FS */)},
-		{Syscall: "setresuid", Effect: Allow, Guarded: true, Conditions: effectiveOnly},
-		{Syscall: "setresgid", Effect: Allow, Guarded: true, Conditions: effectiveOnly},
-		{Syscall: "setgroups", Effect: Allow, Guarded: true},
-		{Syscall: "capset", Effect: Allow, Guarded: true},
-		{Syscall: "capget", Effect: Allow},
-		{Syscall: "geteuid", Effect: Allow},
-		{Syscall: "getegid", Effect: Allow},
-		{Syscall: "getgroups", Effect: Allow},
-	})
+	becoming = slices.Concat(
+		guarded("unshare", "a umask of its own", 0, 0x200 /* CLONE_FS */),
+		cookied("works with a tracee's umask or credentials", "umask", "setgroups", "capset"),
+		[]Rule{
+			{Syscall: "setresuid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
+			{Syscall: "setresgid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
+		},
+		plain("whose they are to begin with", "capget", "geteuid", "getegid", "getgroups"),
+	)
 	// changing are calls that receivers make for tracees and that change files.
-	changing = argued("for a tracee", []Rule{
-		{Syscall: "mkdirat", Effect: Allow, Guarded: true},
-		{Syscall: "mknodat", Effect: Allow, Guarded: true},
-		{Syscall: "linkat", Effect: Allow, Guarded: true},
-		{Syscall: "symlinkat", Effect: Allow, Guarded: true},
-		{Syscall: "unlinkat", Effect: Allow, Guarded: true},
-		{Syscall: "renameat2", Effect: Allow, Guarded: true},
-		{Syscall: "fchmodat", Effect: Allow, Guarded: true},
-		{Syscall: "fchownat", Effect: Allow, Guarded: true},
-		{Syscall: "utimensat", Effect: Allow, Guarded: true},
-		{Syscall: "truncate", Effect: Allow, Guarded: true},
-		{Syscall: "ftruncate", Effect: Allow, Guarded: true},
-		{Syscall: "setxattr", Effect: Allow, Guarded: true},
-		{Syscall: "removexattr", Effect: Allow, Guarded: true},
-	})
+	changing = cookied("for a tracee", "mkdirat", "mknodat", "linkat", "symlinkat", "unlinkat", "renameat2", "fchmodat", "fchownat",
+		"utimensat", "truncate", "ftruncate", "setxattr", "removexattr")
 	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
 	monitoring = []Rule{
 		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
+		{Syscall: "waitid", Effect: Allow, Conditions: with(3, waitLook), Why: "whether the sender is a tracee; looks, and neither waits nor reaps"},
 		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
 		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
 	}
 	ending    = argued("the thread's end", plain("", "exit"))
+	titling   = []Rule{{Syscall: "prctl", Effect: Allow, Conditions: equals(0, setName), Why: "a thread takes its name"}}
 	confining = []Rule{
-		{Syscall: "prctl", Effect: Allow, Conditions: equals(0, setName), Why: "a thread takes its name"},
+		titling[0],
 		{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
 	}
 )
@@ -256,6 +262,15 @@ func argued(why string, rows []Rule) []Rule {
 // guarded are rows for values of a register, with cookies.
 func guarded(name, why string, arg uint, values ...uint64) []Rule {
 	rules := each(name, arg, why, values...)
+	for i := range rules {
+		rules[i].Guarded = true
+	}
+	return rules
+}
+
+// cookied are rows with cookies.
+func cookied(why string, names ...string) []Rule {
+	rules := plain(why, names...)
 	for i := range rules {
 		rules[i].Guarded = true
 	}
@@ -340,16 +355,14 @@ func transitions(kind string, all []Transition) []Rule {
 	return rules
 }
 
-// Program is a role's filter, ready to be loaded: struct sock_filter entries for
-// seccomp(2).
-func Program(r Role, o Options, in Inputs) ([]byte, error) {
-	program := slices.Clone(prebuilt(r, o))
-	if program == nil {
-		var err error
-		if program, err = assemble(supervisorKind, Rules(r, o), exportBPF); err != nil {
-			return nil, err
-		}
+// Program is a role's filter but for the inputs, which Fill puts in once.
+func Program(r Role, o Options) ([]byte, error) {
+	if program := prebuilt(r, o); program != nil {
+		return slices.Clone(program), nil
 	}
-	patch(program, in)
-	return program, nil
+	return assemble(supervisorKind, Rules(r, o), exportBPF)
 }
+
+// Fill makes program what can be loaded: struct sock_filter entries for
+// seccomp(2).
+func Fill(program []byte, in Inputs) { patch(program, in) }

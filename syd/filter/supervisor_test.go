@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "write the prebuilt filters anew")
 
 // in are inputs whose values nothing else has.
-var in = Inputs{PID: 4_194_301, LogFD: 777, EventFD: 778, DotDot: 0x7fff_1234_5678}
+var in = Inputs{PID: 4_194_301, LogFD: 777, EventFD: 778, DotDot: 0x7fff_1234_5678, Listener: 779}
 
 func TestPrebuilt(t *testing.T) {
 	for i := range 2 * numRoles {
@@ -39,10 +39,11 @@ func TestPrebuilt(t *testing.T) {
 // test's process makes once.
 func supervisorVM(t *testing.T, r Role, o Options) vm {
 	t.Helper()
-	program, err := Program(r, o, in)
+	program, err := Program(r, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	Fill(program, in)
 	return machine(t, program)
 }
 
@@ -226,7 +227,7 @@ func TestOptions(t *testing.T) {
 
 func BenchmarkProgram(b *testing.B) {
 	for b.Loop() {
-		if _, err := Program(Tracer, Options{}, in); err != nil {
+		if _, err := Program(Tracer, Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -234,7 +235,7 @@ func BenchmarkProgram(b *testing.B) {
 
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
-		if _, err := Program(Tracer, Options{NoCookies: true}, in); err != nil {
+		if _, err := Program(Tracer, Options{NoCookies: true}); err != nil {
 			b.Fatal(err)
 		}
 	}

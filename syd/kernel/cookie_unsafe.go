@@ -53,6 +53,15 @@ const (
 	GuardFtruncate
 	GuardSetxattr
 	GuardRemovexattr
+	GuardGetxattr
+	GuardLgetxattr
+	GuardListxattr
+	GuardLlistxattr
+	GuardInotifyAddWatch
+	GuardUmask
+	GuardMemfdCreate
+	GuardDup3
+	GuardKill
 
 	GuardCloseRange
 	GuardExecveat
@@ -103,6 +112,15 @@ var guards = [numGuards]struct {
 	GuardFtruncate:       {"ftruncate", 2},
 	GuardSetxattr:        {"setxattr", 5},
 	GuardRemovexattr:     {"removexattr", 2},
+	GuardGetxattr:        {"getxattr", 4},
+	GuardLgetxattr:       {"lgetxattr", 4},
+	GuardListxattr:       {"listxattr", 3},
+	GuardLlistxattr:      {"llistxattr", 3},
+	GuardInotifyAddWatch: {"inotify_add_watch", 3},
+	GuardUmask:           {"umask", 1},
+	GuardMemfdCreate:     {"memfd_create", 2},
+	GuardDup3:            {"dup3", 3},
+	GuardKill:            {"kill", 2},
 	GuardSocket:          {"socket", 3},
 	GuardBind:            {"bind", 3},
 	GuardAccept4:         {"accept4", 4},

@@ -54,7 +54,7 @@ func (c *Credentials) Own() error {
 // Umask makes mask that of files that the thread makes.
 func (c *Credentials) Umask(mask int) {
 	if c.umask != mask {
-		unix.Umask(mask)
+		syscall.RawSyscall6(unix.SYS_UMASK, uintptr(mask), GuardUmask.at(1), GuardUmask.at(2), GuardUmask.at(3), GuardUmask.at(4), GuardUmask.at(5))
 		c.umask = mask
 	}
 }

@@ -44,7 +44,12 @@ func (p *Place) Readlink(buf []byte) (int, error) { return unix.Readlinkat(p.fd,
 
 // Watch adds the file to an inotify instance of ours. Preconditions: Look.
 func (p *Place) Watch(instance int, mask uint32) (int, error) {
-	return unix.InotifyAddWatch(instance, ownFD(p.fd), mask&^unix.IN_DONT_FOLLOW)
+	path, err := unix.BytePtrFromString(ownFD(p.fd))
+	if err != nil {
+		return -1, err
+	}
+	return length(syscall.Syscall6(unix.SYS_INOTIFY_ADD_WATCH, uintptr(instance), uintptr(unsafe.Pointer(path)), uintptr(mask&^unix.IN_DONT_FOLLOW),
+		GuardInotifyAddWatch.at(3), GuardInotifyAddWatch.at(4), GuardInotifyAddWatch.at(5)))
 }
 
 // named is a path of ours by which calls that have no *at reach the place; they
@@ -63,20 +68,48 @@ func (p *Place) named() (path string, magic bool) {
 // GetXattr and ListXattr are getxattr(2) and listxattr(2), of a symlink itself
 // too. Preconditions: Look.
 func (p *Place) GetXattr(attribute string, buf []byte) (int, error) {
-	if path, magic := p.named(); magic {
-		return unix.Getxattr(path, attribute, buf)
-	} else {
-		return unix.Lgetxattr(path, attribute, buf)
+	at, magic := p.named()
+	path, name, err := twoStrings(at, attribute)
+	if err != nil {
+		return -1, err
 	}
+	if magic {
+		return length(syscall.Syscall6(unix.SYS_GETXATTR, uintptr(path), uintptr(name), uintptr(start(buf)), uintptr(len(buf)),
+			GuardGetxattr.at(4), GuardGetxattr.at(5)))
+	}
+	return length(syscall.Syscall6(unix.SYS_LGETXATTR, uintptr(path), uintptr(name), uintptr(start(buf)), uintptr(len(buf)),
+		GuardLgetxattr.at(4), GuardLgetxattr.at(5)))
 }
 
 // ListXattr lists the names of attributes.
 func (p *Place) ListXattr(buf []byte) (int, error) {
-	if path, magic := p.named(); magic {
-		return unix.Listxattr(path, buf)
-	} else {
-		return unix.Llistxattr(path, buf)
+	at, magic := p.named()
+	path, err := unix.BytePtrFromString(at)
+	if err != nil {
+		return -1, err
 	}
+	if magic {
+		return length(syscall.Syscall6(unix.SYS_LISTXATTR, uintptr(unsafe.Pointer(path)), uintptr(start(buf)), uintptr(len(buf)),
+			GuardListxattr.at(3), GuardListxattr.at(4), GuardListxattr.at(5)))
+	}
+	return length(syscall.Syscall6(unix.SYS_LLISTXATTR, uintptr(unsafe.Pointer(path)), uintptr(start(buf)), uintptr(len(buf)),
+		GuardLlistxattr.at(3), GuardLlistxattr.at(4), GuardLlistxattr.at(5)))
+}
+
+// start is where buf begins; nil asks these calls for the size that they need.
+func start(buf []byte) unsafe.Pointer {
+	if len(buf) == 0 {
+		return nil
+	}
+	return unsafe.Pointer(&buf[0])
+}
+
+// length is the result of a call that returns one.
+func length(n, _ uintptr, errno syscall.Errno) (int, error) {
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
 }
 
 // Task is a descriptor of thread tid (PIDFD_THREAD, Linux 6.9), or before that of
@@ -152,12 +185,6 @@ func Getdents(fd int, buf []byte) (int, error) {
 	return int(n), nil
 }
 
-// SeekTo sets the offset of fd, a directory's too.
-func SeekTo(fd int, offset int64) error {
-	_, err := unix.Seek(fd, offset, unix.SEEK_SET)
-	return err
-}
-
 // OpenNull opens /dev/null, the character device 1:3, for reading and writing.
 func OpenNull() (int, error) {
 	fd, err := openat2(unix.AT_FDCWD, "/dev/null", unix.OpenHow{
@@ -176,15 +203,11 @@ func OpenNull() (int, error) {
 	return fd, nil
 }
 
-// HasSignal says whether a signal waits for thread tid that ends what it sleeps
-// in: not blocked and not ignored.
-func HasSignal(tid int) bool {
-	s, err := ReadStatus(tid)
-	if err != nil {
-		return false
-	}
+// Wakes is those of the signals in set that end what the task sleeps in: neither
+// blocked nor ignored.
+func (s *Status) Wakes(set uint64) uint64 {
 	const ignoredByDefault = 1<<(uint(unix.SIGCHLD)-1) | 1<<(uint(unix.SIGURG)-1) | 1<<(uint(unix.SIGWINCH)-1) | 1<<(uint(unix.SIGCONT)-1)
-	return s.Pending&^s.Blocked&^s.Ignored&^(ignoredByDefault&^s.Caught) != 0
+	return set &^ s.Blocked &^ s.Ignored &^ (ignoredByDefault &^ s.Caught)
 }
 
 // Terminal is a task's controlling terminal and its session.
@@ -286,4 +309,28 @@ func (v View) ProcLink(p *Place) (string, bool) {
 	}
 	link, err := v.procLink(name, p.Identity.Dev)
 	return link, err == nil
+}
+
+// PathOf is the path that descriptor fd of ours is open on; of a deleted file the
+// former one.
+func PathOf(fd int) (string, error) {
+	text, err := linkText(fd)
+	return strings.TrimSuffix(text, deletedSuffix), err
+}
+
+// SetFlags is fcntl(2), F_SETFL.
+func SetFlags(fd, flags int) error {
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return err
+}
+
+// Allocate is fallocate(2). It may sleep.
+func Allocate(fd int, mode uint32, offset, length int64) error {
+	return unix.Fallocate(fd, mode, offset, length)
+}
+
+// SeekTo sets the offset of fd, a directory's too.
+func SeekTo(fd int, offset int64) error {
+	_, err := unix.Seek(fd, offset, unix.SEEK_SET)
+	return err
 }

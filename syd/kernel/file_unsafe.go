@@ -177,11 +177,24 @@ func WriteAll(fd int, p []byte) (written int, err error) {
 
 // MemFD makes an anonymous file; the caller owns it.
 func MemFD(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	fd, err := memfd(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+func memfd(name string, flags uint) (int, error) {
+	text, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return -1, err
+	}
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_MEMFD_CREATE, uintptr(unsafe.Pointer(text)), uintptr(flags),
+		GuardMemfdCreate.at(2), GuardMemfdCreate.at(3), GuardMemfdCreate.at(4), GuardMemfdCreate.at(5))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
 }
 
 // MayExecute says whether path is a regular file that the caller may execute,
@@ -258,7 +271,8 @@ type Status struct {
 	Effective           uint64 // CapEff
 	Permitted           uint64 // CapPrm
 	Umask               int
-	Pending             uint64 // SigPnd and ShdPnd
+	Pending             uint64 // SigPnd: for the thread
+	PendingAll          uint64 // ShdPnd: for any thread of its process
 	// Contained: it is in a user namespace below ours. Filled in by Credentials
 	// of a task only.
 	Contained bool
@@ -305,9 +319,10 @@ func ReadStatus(tid int) (Status, error) {
 			s.Effective, _ = strconv.ParseUint(value, 16, 64)
 		case "CapPrm":
 			s.Permitted, _ = strconv.ParseUint(value, 16, 64)
-		case "SigPnd", "ShdPnd":
-			pending, _ := strconv.ParseUint(value, 16, 64)
-			s.Pending |= pending
+		case "SigPnd":
+			s.Pending, _ = strconv.ParseUint(value, 16, 64)
+		case "ShdPnd":
+			s.PendingAll, _ = strconv.ParseUint(value, 16, 64)
 		case "SigBlk":
 			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

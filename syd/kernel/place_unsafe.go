@@ -33,6 +33,7 @@ type Place struct {
 	stat Stat   // of an existing file, when it was looked at
 	base int    // O_PATH directory that name begins in, or AT_FDCWD
 	name string // "": fd is the file
+	tid  int    // whose place it is
 	fd   int    // O_PATH; -1: none
 }
 
@@ -74,7 +75,7 @@ func (v View) Quick(text string, l Lookup) (p Place, ok bool) {
 	if !plain {
 		return p, false
 	}
-	p = Place{base: unix.AT_FDCWD, name: text, fd: -1, Path: clean, Slash: text[len(text)-1] == '/'}
+	p = Place{tid: v.TID, base: unix.AT_FDCWD, name: text, fd: -1, Path: clean, Slash: text[len(text)-1] == '/'}
 	if text[0] == '/' {
 		return p, true
 	}
@@ -148,9 +149,13 @@ func (v View) place(text string, l Lookup, last int) (Place, error) {
 	if err := w.follow(text); err != nil {
 		return Place{Path: w.at, base: -1, fd: -1}, err
 	}
-	p := Place{Path: w.at, Lost: w.lost, Slash: w.slash, base: take(&w.dir), name: w.name, fd: take(&w.cur)}
+	p := Place{tid: v.TID, Path: w.at, Lost: w.lost, Slash: w.slash, base: take(&w.dir), name: w.name, fd: take(&w.cur)}
 	if p.Slash && p.name != "" {
 		p.name += "/"
+	}
+	if p.fd >= 0 && ofOurs(p.fd, v.TID) {
+		p.Close()
+		return Place{Path: w.at, base: -1, fd: -1}, unix.ENOENT
 	}
 	err := p.describe()
 	return p, err
@@ -162,12 +167,12 @@ func (v View) Held(fd int) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	return held(own)
+	return held(own, v.TID)
 }
 
-// held takes over a descriptor of ours.
-func held(own int) (p Place, err error) {
-	p = Place{base: -1, fd: own}
+// held takes over a descriptor of ours, of the file that task tid has.
+func held(own, tid int) (p Place, err error) {
+	p = Place{tid: tid, base: -1, fd: own}
 	if p.Path, err = linkText(own); err == nil {
 		err = p.describe()
 	}
@@ -186,7 +191,7 @@ func Own(fd int) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	return held(copied)
+	return held(copied, 0)
 }
 
 // describe fills in what the descriptor tells.
@@ -218,10 +223,19 @@ func (p *Place) Open(flags uint64, mode uint32) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: uint64(mode)}
 	if p.name != "" {
 		how.Resolve = noLinks
-		return openat2(p.base, p.name, how)
+		fd, err := openat2(p.base, p.name, how)
+		if err == nil && ofOurs(fd, p.tid) {
+			Close(fd)
+			return -1, unix.ENOENT
+		}
+		return fd, err
 	}
 	if flags&unix.O_PATH != 0 && flags&unix.O_NOFOLLOW != 0 {
 		return duplicate(p.fd)
+	}
+	if p.IsDirectory() && flags&unix.O_NOFOLLOW != 0 {
+		how.Resolve = noLinks
+		return openat2(p.fd, ".", how) // the flag stays to be seen
 	}
 	how.Flags &^= unix.O_NOFOLLOW // the magic link is ours
 	return openat2(unix.AT_FDCWD, ownFD(p.fd), how)
@@ -305,4 +319,14 @@ func (v View) PathOnly(fd int) bool {
 	var st unix.Stat_t
 	err := unix.Lstat("/proc/"+strconv.Itoa(v.TID)+"/fd/"+strconv.Itoa(fd), &st)
 	return err == nil && st.Mode&0o700 == 0
+}
+
+// Missing says whether nothing has the place's name.
+func (p *Place) Missing() bool {
+	dir, name := p.At()
+	if name == "" {
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Fstatat(dir, strings.TrimRight(name, "/"), &st, unix.AT_SYMLINK_NOFOLLOW) == unix.ENOENT
 }

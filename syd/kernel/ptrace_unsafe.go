@@ -149,7 +149,7 @@ func Kill(tid int, signal syscall.Signal) error {
 	if tid <= 0 {
 		return syscall.EINVAL // a process group, or everybody
 	}
-	return result(syscall.RawSyscall(unix.SYS_KILL, uintptr(tid), uintptr(signal), 0))
+	return result(syscall.RawSyscall6(unix.SYS_KILL, uintptr(tid), uintptr(signal), GuardKill.at(2), GuardKill.at(3), GuardKill.at(4), GuardKill.at(5)))
 }
 
 // Interrupt stops tid, which is not stopped, as soon as it can: in an EventStop

@@ -92,9 +92,9 @@ func ReadUpTo(fd, max int) ([]byte, error) {
 // 6.3). The descriptor, for reading, is the caller's.
 func ReadOnlyFile(name string, text []byte) (int, error) {
 	const noExecSeal = 0x8
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|noExecSeal)
+	fd, err := memfd(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|noExecSeal)
 	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = memfd(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return -1, err

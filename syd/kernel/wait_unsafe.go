@@ -54,6 +54,14 @@ func WaitTask(tid int) (WaitInfo, error) {
 	return waitid(unix.P_PID, tid, unix.WEXITED|unix.WNOTHREAD|unix.WNOHANG)
 }
 
+// Tracee reports whether tid, any number, is a tracee or child of this process, one
+// that is dead and not reaped included. It neither sleeps nor reaps, and looks at
+// no file. Any thread.
+func Tracee(tid int) bool {
+	_, err := waitid(unix.P_PID, tid, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL)
+	return err == nil
+}
+
 func waitid(kind, id, options int) (WaitInfo, error) {
 	var si siginfoChild
 	call := syscall.Syscall6

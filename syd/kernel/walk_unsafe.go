@@ -102,8 +102,8 @@ func (w *walk) start(text string) error {
 	if err := w.move(w.view.base(w.lookup.DirFD)); err != nil {
 		return err
 	}
-	if err := w.foreign(); err != nil {
-		return err
+	if ofOurs(w.cur, w.view.TID) {
+		return unix.ENOENT
 	}
 	if err := w.locate(); err != nil {
 		return err
@@ -327,12 +327,14 @@ func (w *walk) jump(name string) error {
 		return unix.ELOOP
 	case w.scoped(unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT):
 		return unix.EXDEV // fs/namei.c, nd_jump_link
+	case ofOurs(w.cur, w.view.TID):
+		return unix.ENOENT
 	}
 	if err := w.move(w.open(name, 0)); err != nil {
 		return err
 	}
-	if err := w.foreign(); err != nil {
-		return err
+	if ofOurs(w.cur, w.view.TID) {
+		return unix.ENOENT
 	}
 	if err := w.locate(); err != nil {
 		return err
@@ -352,33 +354,19 @@ func (w *walk) open(name string, flags uint64) (int, error) {
 	return openPath(w.cur, name, flags)
 }
 
-// foreign makes sure that where a descriptor led is not the directory of a thread
-// of ours: its number may have been another's when the task came by it.
-func (w *walk) foreign() error {
-	var fs unix.Statfs_t
-	if unix.Fstatfs(w.cur, &fs) == nil && fs.Type != unix.PROC_SUPER_MAGIC || Ours(w.view.TID) {
-		return nil
-	}
-	text, err := linkText(w.cur)
-	if err != nil {
-		return err
-	}
-	for name := range strings.SplitSeq(text, "/") {
-		if oursByName(name) {
-			return unix.ENOENT
-		}
-	}
-	return nil
-}
-
-// isOurs: name, where we are, is the directory of a thread of ours in a procfs.
+// isOurs: name, where we are, is the directory of a thread of ours in a procfs,
+// which stands in its root.
 // Nobody in the sandbox looks there, least of all through us.
 func (w *walk) isOurs(name string) bool {
 	if !oursByName(name) || Ours(w.view.TID) {
 		return false
 	}
 	var fs unix.Statfs_t
-	return unix.Fstatfs(w.cur, &fs) != nil || fs.Type == unix.PROC_SUPER_MAGIC
+	var dir unix.Stat_t
+	if unix.Fstatfs(w.cur, &fs) != nil || unix.Fstat(w.cur, &dir) != nil {
+		return true
+	}
+	return fs.Type == unix.PROC_SUPER_MAGIC && dir.Ino == procRootIno
 }
 
 // readLink reads the symlink behind fd, which is name in the current

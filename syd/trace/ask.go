@@ -9,11 +9,15 @@ import (
 
 	"syd/syd/audit"
 	"syd/syd/kernel"
+	"syd/syd/policy"
 )
 
 // question is what a worker is to find out about a task. The tracer thread
 // reads no memory of a tracee and resolves no path: either may wait for a page
 // or an answer that the tracee itself has in its hands (userfaultfd(2), fuse(4)).
+// Nor does it open anything below /proc: who reads a directory into such a page
+// holds its lock, /proc/PID's too, and keeps everybody from looking up a name there
+// (fs/readdir.c, iterate_dir; fs/namei.c, lookup_slow).
 type question struct {
 	event Event
 	task  *task
@@ -38,6 +42,7 @@ type answer struct {
 	signal    syscall.Signal   // not 0: sent to the process
 	leaves    bool             // the sandbox ends with status
 	status    int              //
+	restart   bool             // the call that a signal ended is made again
 	pending   pending          // the end of the call is awaited
 	forbidden *kernel.Identity // a directory that nobody may be in
 	fault     error            // it couldn't be found out
@@ -133,6 +138,8 @@ func (t *Tracer) apply(q *question, a answer) resume {
 		return a.resume
 	case a.signal != 0:
 		kernel.Kill(q.event.TID, a.signal)
+	case a.restart:
+		restart(q.event)
 	case a.forbidden != nil:
 		t.forbid(q, *a.forbidden)
 	}
@@ -144,7 +151,7 @@ func (t *Tracer) apply(q *question, a answer) resume {
 
 // refuse does without an answer: all workers are stuck.
 func (t *Tracer) refuse(q *question) resume {
-	t.recordStuck(q, "deny", fmt.Sprintf("all %d workers are stuck", maxWorkers))
+	t.recordStuck(q, q.lost.act(), fmt.Sprintf("all %d workers are stuck", maxWorkers))
 	return t.apply(q, q.lost)
 }
 
@@ -154,21 +161,33 @@ func (t *Tracer) abandon(q *question) {
 	if !open {
 		return
 	}
-	t.recordStuck(q, "kill", "its memory or file system gives no answer")
+	const message = "its memory or file system gives no answer"
 	if q.event.Kind == ExitEvent { // which SIGKILL doesn't end
+		t.recordStuck(q, q.lost.act(), message)
 		t.resume(q.event, t.apply(q, q.lost))
 		return
 	}
+	t.recordStuck(q, policy.Kill.String(), message)
 	if !q.roaming {
 		q.task.open = nil
 	}
 	kernel.Kill(q.event.TID, syscall.SIGKILL)
 }
 
-func (t *Tracer) recordStuck(q *question, act, message string) {
-	if q.lost.leaves {
-		act = "exit"
+// act is what the log says of a.
+func (a answer) act() string {
+	switch {
+	case a.leaves:
+		return policy.Exit.String()
+	case a.resume == kill:
+		return policy.Kill.String()
+	case a.errno != 0:
+		return policy.Deny.String()
 	}
+	return policy.Allow.String()
+}
+
+func (t *Tracer) recordStuck(q *question, act, message string) {
 	t.log.Write(audit.Record{
 		Level: audit.Warn, Ctx: "trace", Op: q.event.Kind.String(), PID: q.event.TID, Act: act, Msg: message,
 	})

@@ -116,9 +116,10 @@ func New(p *policy.Policy, log *audit.Log, eldest Eldest, start func(func())) (*
 	}
 	home, _ := kernel.Home() // unknown: nobody is taken to be there
 	t := &Tracer{
-		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home},
+		judge: judge{sandbox: newSandbox(p, eldest.PID), log: log, guard: newSegvGuard(p.SegvGuard), home: home, user: kernel.User()},
 		pool:  pool{start: start, tracer: kernel.ThreadID()},
 		rows:  numbersOf(traced(p)), cache: newCache(), eldest: eldest,
+		placement: placement{start: start},
 	}
 	t.nudges.tracer = t.pool.tracer
 	t.pool.all, _ = kernel.Affinity() // unknown: workers stay where they are
@@ -268,6 +269,9 @@ func (t *Tracer) handleDeath(e Event) resume {
 	}
 	task := t.cache.tasks[e.TID]
 	t.cache.died(e.TID)
+	if t.receivers != nil {
+		t.receivers.stopped.Delete(e.TID)
+	}
 	if t.isEldest(e.TID) {
 		t.known = true
 		t.status = e.Value
@@ -287,8 +291,11 @@ func (t *Tracer) handleDeath(e Event) resume {
 
 // handleGroupStop leaves the task stopped as job control wants it.
 func (t *Tracer) handleGroupStop(e Event) resume {
-	t.cache.task(e.TID)
+	task := t.cache.task(e.TID)
 	endStopped(e)
+	if t.receivers != nil {
+		t.receivers.stopped.Store(t.cache.process(task).tgid, true)
+	}
 	if t.isEldest(e.TID) {
 		t.eldest.Stopped(e.Signal)
 	}
@@ -298,7 +305,10 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 // handleOtherStop starts a new task, or one that SIGCONT took out of a group-stop.
 func (t *Tracer) handleOtherStop(e Event) resume {
 	t.cache.fresh(e.TID)
-	t.cache.task(e.TID)
+	task := t.cache.task(e.TID)
+	if t.receivers != nil && task.process != nil {
+		t.receivers.stopped.Delete(task.process.tgid)
+	}
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
 	}

@@ -39,6 +39,9 @@ func (n *notice) change(w where, makes bool, category policy.Category, do func(*
 		return n.missed(&p, err)
 	}
 	defer p.Close()
+	if !makes && n.p.Decide(policy.Request{Category: category, Path: p.Path}) != policy.Allow && !n.hidden(p.Path) && p.Missing() {
+		return fails(syscall.ENOENT) // which a stat tells, too
+	}
 	if errno := n.mayChange(&p, category); errno != 0 {
 		return fails(errno)
 	}
@@ -51,7 +54,13 @@ func (n *notice) mayChange(p *kernel.Place, categories ...policy.Category) sysca
 	if p.Lost {
 		return syscall.ENOENT // in a directory that is gone, or in noArg of ours
 	}
-	return n.allow(p.Path, categories...)
+	if errno := n.allow(p.Path, categories...); errno != 0 {
+		return errno
+	}
+	if n.p.HasMasks() && n.p.Masked(p.Path) {
+		return syscall.EPERM // what is masked stays where it is
+	}
+	return 0
 }
 
 // made makes a call as the caller.

@@ -168,10 +168,12 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			return fails(syscall.EEXIST), false
 		default:
 			flags &^= oCreate
+			o.mode = 0 // openat2(2) takes none then
 			p.Pin()
 		}
 	}
-	if n.p.HasAppends() && flags&oAccess != 0 && (flags&oAppend == 0 || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
+	// For reading, too, it could be mapped shared and writable.
+	if n.p.HasAppends() && flags&oAccess != 0 && (flags&(oAccess|oAppend) != oWrite|oAppend || flags&oTrunc != 0) && n.p.AppendOnly(p.Path) {
 		return fails(syscall.EPERM), false
 	}
 	if flags&(oCreate|oTrunc|oTmpfile) != 0 && kernel.DescriptorsFull(n.tid) {
@@ -186,7 +188,9 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 	fd, err := n.openFile(p, flags, o.mode)
 	switch {
 	case err == nil:
-		return opened(fd, flags&oCloexec != 0), false
+		r = opened(fd, flags&oCloexec != 0)
+		r.changes = o.flags&(oAccess|oCreate) != 0 && flags&oPath == 0
+		return r, false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:
 		return r, true
 	case kernel.DescriptorsFull(n.tid):

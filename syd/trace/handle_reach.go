@@ -47,67 +47,73 @@ func enterPerf(t *Tracer, c call) resume {
 }
 
 func enterSetpriority(t *Tracer, c call) resume {
-	return t.spareAll(c, int(int32(c.info.Args[0])), ownUserOrOurs)
+	return t.spareAll(c, int(int32(c.info.Args[0])), t.judge.ownUserOrOurs)
 }
 
 // enterIoprioSet: the user 0 is root, not the caller's (block/ioprio.c).
 func enterIoprioSet(t *Tracer, c call) resume {
-	return t.spareAll(c, int(int32(c.info.Args[0]))-ioprioBase, userIsOurs)
+	return t.spareAll(c, int(int32(c.info.Args[0]))-ioprioBase, t.judge.userIsOurs)
 }
 
 // spare lets the call go on unless target is a thread of ours, which is not to
 // be there for the caller.
 func (t *Tracer) spare(c call, target int) resume {
-	if kernel.Ours(target) && numbersAsOurs(c.TID) {
-		return t.skip(c, syscall.ESRCH)
+	if !kernel.Ours(target) {
+		return cont
 	}
-	return cont
+	return t.unless(c, syscall.ESRCH, numbersAsOurs)
+}
+
+// unless lets the call go on unless a worker finds that it reaches us, or can't
+// find out: it fails with errno then.
+func (t *Tracer) unless(c call, errno syscall.Errno, reaches func(tid int) bool) resume {
+	fails := answer{resume: cont, errno: errno}
+	return t.ask(c.Event, func() answer {
+		if reaches(c.TID) {
+			return fails
+		}
+		return answer{resume: cont}
+	}, fails)
 }
 
 // spareAll does so for a call that may mean all threads of a group or user. It is
 // denied as a whole if we are among them: it would re-nice the supervisor.
 func (t *Tracer) spareAll(c call, which int, isOurs func(tid, user int) bool) resume {
 	who := int(int32(c.info.Args[1]))
-	reached := false
 	switch which {
 	case prioProcess:
 		return t.spare(c, who)
 	case prioGroup:
-		reached = groupIsOurs(c.TID, who)
+		if groupIsOurs(c.TID, who) {
+			return t.unless(c, syscall.EACCES, func(tid int) bool { return who == 0 || numbersAsOurs(tid) })
+		}
 	case prioUser:
-		reached = numbersAsOurs(c.TID) && isOurs(c.TID, who)
-	}
-	if reached {
-		return t.skip(c, syscall.EACCES)
+		return t.unless(c, syscall.EACCES, func(tid int) bool { return numbersAsOurs(tid) && isOurs(tid, who) })
 	}
 	return cont
 }
 
-// groupIsOurs: 0 is the caller's own, which has a number in the caller's PID
-// namespace or not.
+// groupIsOurs, if the number means to the caller what it means to us; 0 is its
+// own group, which has a number in its PID namespace or not.
 func groupIsOurs(tid, group int) bool {
 	ours, err := kernel.GroupOf(0)
-	if err != nil {
-		return true
+	if group == 0 && err == nil {
+		group, err = kernel.GroupOf(tid)
 	}
-	if group != 0 {
-		return group == ours && numbersAsOurs(tid)
-	}
-	own, err := kernel.GroupOf(tid)
-	return err != nil || own == ours
+	return err != nil || group == ours
 }
 
 // userIsOurs: user means, to tid, the user that we are. Of another user namespace
 // we know no map.
-func userIsOurs(tid, user int) bool { return user == kernel.User() || !kernel.OurUsers(tid) }
+func (j judge) userIsOurs(tid, user int) bool { return user == j.user || !kernel.OurUsers(tid) }
 
 // ownUserOrOurs is userIsOurs for a call to which 0 is the caller's real user.
-func ownUserOrOurs(tid, user int) bool {
+func (j judge) ownUserOrOurs(tid, user int) bool {
 	if user != 0 {
-		return userIsOurs(tid, user)
+		return j.userIsOurs(tid, user)
 	}
 	status, err := kernel.ReadStatus(tid)
-	return err != nil || status.RealUID == kernel.User()
+	return err != nil || status.RealUID == j.user
 }
 
 // numbersAsOurs: tid sees us, for it is in our PID namespace. In one below no

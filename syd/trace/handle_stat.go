@@ -136,6 +136,9 @@ func (n *notice) judged(p *kernel.Place, category policy.Category, do func(*kern
 			return fails(errno)
 		}
 		if n.p.HasMasks() && n.p.Masked(p.Path) {
+			if changes(category) {
+				return fails(syscall.EPERM) // it would be the machine's /dev/null
+			}
 			return n.masked(do)
 		}
 	}
@@ -145,6 +148,15 @@ func (n *notice) judged(p *kernel.Place, category policy.Category, do func(*kern
 	}
 	defer leave()
 	return do(p)
+}
+
+// changes says whether calls of the category change a file that is there.
+func changes(c policy.Category) bool {
+	switch c {
+	case policy.Walk, policy.Stat, policy.List, policy.Read, policy.Readdir, policy.Ioctl:
+		return false
+	}
+	return true
 }
 
 // masked has do work on /dev/null.

@@ -4,6 +4,7 @@ package trace
 
 import (
 	"fmt"
+	"path"
 	"syscall"
 
 	"syd/syd/audit"
@@ -18,6 +19,7 @@ type judge struct {
 	log   *audit.Log
 	guard *segvGuard
 	home  kernel.Identity // where the eldest begins, whatever the rules say
+	user  int             // who we are
 }
 
 // fail is the answer to a call whose resolution came to err.
@@ -36,9 +38,15 @@ func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
 	action := j.policy().Decide(policy.Request{Category: c.row.categories[0], Path: o.Path, Unnamed: o.Deleted})
 	j.record(c.TID, action, c.row.categories[0], c.row.name, o)
 	if action.Allows() {
+		if !j.passes(c, o) {
+			return answer{resume: cont, errno: syscall.ENOENT}, false
+		}
 		return answer{resume: cont}, true
 	}
 	a = denied
+	if c.row.categories[0] == policy.Chdir && !o.Deleted && !j.policy().Decide(policy.Request{Category: policy.Stat, Path: o.Path}).Allows() {
+		a.errno = syscall.ENOENT // what may not be seen is not there
+	}
 	switch action {
 	case policy.Panic:
 		a.leaves, a.status = true, statusUnknown
@@ -52,6 +60,24 @@ func (j judge) object(c call, o kernel.Object) (a answer, granted bool) {
 		a.signal = syscall.SIGABRT
 	}
 	return a, false
+}
+
+// passes says whether the way to o may be gone (walk). What the policy makes of
+// o itself has been said before: a program that may not be executed is denied, not
+// missing.
+func (j judge) passes(c call, o kernel.Object) bool {
+	p := j.policy()
+	if o.Deleted || !p.Judges(policy.Walk) {
+		return true
+	}
+	for dir := path.Dir(o.Path); dir != "/"; dir = path.Dir(dir) {
+		action := p.Decide(policy.Request{Category: policy.Walk, Path: dir})
+		j.record(c.TID, action, policy.Walk, c.row.name, kernel.Object{Path: dir})
+		if !action.Allows() {
+			return false
+		}
+	}
+	return true
 }
 
 // record writes what was decided about o, unless nothing is to be said or it is a

@@ -33,10 +33,11 @@ type reply struct {
 	open    bool // it returns a copy of fd, which is closed
 	fd      int
 	cloexec bool
-	restart bool   // a signal interrupted it before it did anything
-	proceed bool   // the kernel makes the call itself
-	gone    bool   // the caller doesn't wait any more
-	then    func() // done once it is answered
+	changes bool // fd may be written to, or was made
+	restart bool // a signal interrupted it before it did anything
+	proceed bool // the kernel makes the call itself
+	gone    bool // the caller doesn't wait any more
+	ghost   bool // the listener closes once it is answered
 }
 
 func fails(errno syscall.Errno) reply { return reply{errno: errno} }
@@ -56,7 +57,7 @@ var (
 func (n *notice) failed(err error) reply {
 	errno, ok := err.(syscall.Errno)
 	switch {
-	case errno == errGone:
+	case errno == errGone && !n.waits():
 		return gone
 	case !ok:
 		n.log.Write(audit.Record{Level: audit.Error, Ctx: "notify", Op: n.row.name, PID: n.tid, Msg: err.Error()})
@@ -119,7 +120,8 @@ func (n *notice) write(i int, buf []byte) error {
 	return kernel.WriteMemory(n.tid, n.pointer(i), buf)
 }
 
-// errGone: the caller is dead. Nobody sees it.
+// errGone: the caller is dead. Nobody sees it; if somebody is there, it is what
+// procfs says of another process.
 const errGone = syscall.ESRCH
 
 // allow asks the policy whether categories may be had of what is at path, and

@@ -31,6 +31,11 @@ type row struct {
 	// change what files the task sees, or as whom, or lead to files past their paths.
 	// Of such a row, when says for which arguments.
 	emulating bool
+	// appends: the call is looked at where there are append-only files.
+	appends bool
+	// waits, if any, says of arguments with which the kernel makes the call itself
+	// whether a signal may then interrupt it.
+	waits func(args [6]uint64) bool
 }
 
 func of(all ...policy.Category) []policy.Category { return all }
@@ -87,6 +92,8 @@ func (r *row) wanted(p *policy.Policy) bool {
 	switch {
 	case r.emulating:
 		return Emulates(p)
+	case r.appends:
+		return p.HasAppends() || open(p) && p.Enabled(policy.Write)
 	case r.when != nil, r.api && open(p):
 		return true
 	}

@@ -33,6 +33,8 @@ type task struct {
 	process *process // nil until the event that made it has been seen, or it is asked for
 	known   bool     // that event has been seen, or there is none
 	pending pending
+	// interrupted is the emulated call that a signal interrupted last.
+	interrupted kernel.SyscallInfo
 	// open is the question that it is stopped for. An entry ends with its task:
 	// an answer that finds another question here, or another entry, comes too late.
 	open *question
@@ -88,7 +90,7 @@ func (c *cache) born(tid int, parent *task) *task {
 		// The event of a dead task may never have come, if its parent was killed:
 		// then this is of another task with its number.
 		delete(c.stillborn, tid)
-		if status, err := kernel.ReadStatus(tid); err != nil || status.TracerPID != kernel.PID() {
+		if !kernel.Tracee(tid) {
 			return nil
 		}
 	}
@@ -118,13 +120,22 @@ func (c *cache) join(t *task, tgid int) {
 // would have told was never seen (its parent was killed first).
 func (c *cache) process(t *task) *process {
 	if t.process == nil {
-		tgid := t.tid
-		if status, err := kernel.ReadStatus(t.tid); err == nil {
-			tgid = status.TGID
-		}
-		c.join(t, tgid)
+		c.join(t, c.leader(t.tid))
 	}
 	return t.process
+}
+
+// leader is the TGID of tid, which is not reaped: neither is its leader then, which
+// has stopped before it made a thread, and has an entry.
+func (c *cache) leader(tid int) int {
+	if !kernel.IsLeader(tid) {
+		for id := range c.tasks {
+			if kernel.InGroup(tid, id) {
+				return id
+			}
+		}
+	}
+	return tid
 }
 
 // forget drops everything about id, a TID or TGID that was just reaped: the

@@ -19,8 +19,12 @@ const uint64_t capability_emulating =
 	BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_SETUID) |
 	BIT(CAP_SETGID) | BIT(CAP_MKNOD) | BIT(CAP_SETFCAP) | BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE);
 
+static const uint64_t no_cookies[6];
+const uint64_t *capability_cookies = no_cookies;
+
 int capability_keep(uint64_t keep)
 {
+	const uint64_t *c = capability_cookies;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[2] = {0};
 	struct __user_cap_data_struct before[2];
@@ -35,15 +39,19 @@ int capability_keep(uint64_t keep)
 	}
 	if (memcmp(before, sets, sizeof sets) == 0)
 		return 0;
-	return syscall(SYS_capset, &header, sets) == 0 ? 0 : errno;
+	return syscall(SYS_capset, &header, sets, c[2], c[3], c[4], c[5]) == 0 ? 0 : errno;
 }
 
 /*
  * Capabilities belong to threads, and no call changes those of another. The main
  * thread needs all of its own until the eldest is cloned; the threads that it
  * starts, and so all that those start, are born without: the linker puts this in
- * the place of pthread_create (-wrap), by which the Go runtime starts them.
+ * the place of pthread_create (-wrap), by which the Go runtime starts them. So are
+ * those that the runtime starts from a thread that emulates, which it does seldom:
+ * in the moment before that is locked to its goroutine.
  */
+_Thread_local int capability_emulates;
+
 struct birth {
 	void *(*start)(void *);
 	void *argument;
@@ -73,9 +81,15 @@ static void *born(void *argument)
 {
 	struct birth birth = *(struct birth *)argument;
 	static const char message[] = "syd: a new thread can't drop its capabilities\n";
+	static const char inside[] = "syd: this is a sandbox in ghost mode: Device or resource busy\n";
 
 	free(argument);
-	if (capability_keep(capability_kept) != 0) {
+	int error = capability_keep(capability_kept);
+	if (error == ENOSYS) { /* no kernel says so of capset(2) */
+		(void)!write(2, inside, sizeof inside - 1);
+		_exit(EBUSY);
+	}
+	if (error != 0) {
 		(void)!write(2, message, sizeof message - 1);
 		_exit(127);
 	}
@@ -91,7 +105,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
-	if (gettid() != getpid())
+	if (gettid() != getpid() && !capability_emulates)
 		return __real_pthread_create(thread, attributes, start, argument);
 	struct birth *birth = malloc(sizeof *birth);
 	if (birth == NULL)

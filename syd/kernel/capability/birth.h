@@ -29,6 +29,12 @@ extern const uint64_t capability_emulating;
  */
 int capability_start(uintptr_t handle);
 
+/* What capset's six registers carry; those that it uses are 0. */
+extern const uint64_t *capability_cookies;
+
+/* Whether the calling thread is one that capability_start has started. */
+extern _Thread_local int capability_emulates;
+
 /* A birth is under way; it has ended. */
 void capability_begin_birth(void);
 void capability_end_birth(void);

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"runtime/cgo"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +39,12 @@ func Drop(also ...int) error {
 	}
 	return nil
 }
+
+// Cookies has threads that drop capabilities at their birth make capset(2) with
+// what registers points to, which stays for good.
+//
+// Preconditions: no filter that compares cookies is loaded yet.
+func Cookies(registers *[6]uint64) { C.capability_cookies = (*C.uint64_t)(unsafe.Pointer(registers)) }
 
 // Work runs f on a thread of its own that has, besides what all threads keep,
 // what it takes to make calls on files for tracees, as far as the calling thread

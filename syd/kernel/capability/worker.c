@@ -14,6 +14,7 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 /* What starts it from elsewhere has no more itself, and is confined already. */
 static void *work_on(void *argument)
 {
+	capability_emulates = 1;
 	capabilityWork((uintptr_t)argument);
 	return NULL;
 }

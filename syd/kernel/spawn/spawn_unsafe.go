@@ -40,8 +40,7 @@ type Child struct {
 	PIDFD    int
 	Listener int // seccomp-notify descriptor of its filter
 
-	report [2]int // failure pipe; the child writes through our own table
-	arena  *arena // nil once the child has left our memory
+	arena *arena // nil once the child has left our memory
 }
 
 // StepError is a start that failed in one of the stub's steps.
@@ -109,11 +108,7 @@ func Strerror(e syscall.Errno) string { return C.GoString(C.strerror(C.int(e))) 
 // Preconditions: tracer thread (until it is seized the child dies with it); no
 // other start under way.
 func Prepare(r Request) (*Child, error) {
-	c := &Child{}
-	if err := unix.Pipe2(c.report[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, &StepError{"pipe2", err.(syscall.Errno)}
-	}
-	c.arena = newArena(r, c.report[1])
+	c := &Child{arena: newArena(r)}
 	var out C.struct_spawn_child
 	var failure C.struct_spawn_failure
 	if C.spawn_prepare(c.arena.request, c.arena.child, &failure) != 0 {
@@ -135,7 +130,7 @@ func Prepare(r Request) (*Child, error) {
 func (c *Child) Release() { C.spawn_release() }
 
 // Executed is to be called when the program runs (EVENT_EXEC): the child has
-// left our memory and descriptors.
+// left our memory.
 func (c *Child) Executed() { c.forget() }
 
 // Failure returns why the child, dead without EVENT_EXEC, did not execute the
@@ -145,9 +140,8 @@ func (c *Child) Failure() error {
 		return nil
 	}
 	defer c.forget()
-	var f C.struct_spawn_failure
-	buf := (*[unsafe.Sizeof(f)]byte)(unsafe.Pointer(&f))[:]
-	if n, _ := unix.Read(c.report[0], buf); n != len(buf) {
+	f := C.spawn_failed()
+	if f.step == C.STEP_NONE {
 		return nil
 	}
 	return &StepError{steps[f.step], syscall.Errno(f.error)}
@@ -157,8 +151,6 @@ func (c *Child) forget() {
 	if c.arena == nil {
 		return
 	}
-	kernel.Close(c.report[0])
-	kernel.Close(c.report[1])
 	c.arena.free()
 	c.arena = nil
 }
@@ -170,14 +162,13 @@ type arena struct {
 	blocks  []unsafe.Pointer
 }
 
-func newArena(r Request, report int) *arena {
+func newArena(r Request) *arena {
 	a := &arena{}
 	a.request = (*C.struct_spawn_request)(a.alloc(C.sizeof_struct_spawn_request))
 	a.child = (*C.struct_spawn_child)(a.alloc(C.sizeof_struct_spawn_child))
 	a.request.path = (*C.char)(a.strings([]string{r.Path})[0])
 	a.request.argv = a.vector(r.Argv)
 	a.request.envp = a.vector(r.Env)
-	a.request.report = C.int(report)
 	if r.Speculation {
 		a.request.speculation = 1
 	}

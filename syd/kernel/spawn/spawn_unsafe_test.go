@@ -191,7 +191,7 @@ func TestPreparedChildWaits(t *testing.T) {
 	if pid, err := unix.Wait4(c.PID, &status, unix.WNOHANG, nil); pid != 0 || err != nil {
 		t.Errorf("it ended: %d %v %#x", pid, err, status)
 	}
-	for name, fd := range map[string]int{"pidfd": c.PIDFD, "listener": c.Listener, "report": c.report[1]} {
+	for name, fd := range map[string]int{"pidfd": c.PIDFD, "listener": c.Listener} {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("%s: flags %#x %v, want close-on-exec", name, flags, err)
 		}

@@ -25,7 +25,7 @@
 static struct {
 	const struct spawn_request *request;
 	struct spawn_child *child;
-	struct spawn_failure failure;
+	struct spawn_failure failure; /* in the memory that both share until the exec */
 	pid_t supervisor;
 	int alive;    /* 1 while in set-up, 2 ready; the kernel clears it at exec and exit */
 	int released; /* 1: go on to execve */
@@ -45,9 +45,8 @@ static void futex_wake(int *word)
 
 static void fail(enum spawn_step step, long error)
 {
-	struct spawn_failure failure = {.step = (int32_t)step, .error = (int32_t)-error};
-	raw(SYS_write, start.request->report, (long)&failure, sizeof failure, 0);
-	start.failure = failure;
+	start.failure.error = (int32_t)-error;
+	__atomic_store_n(&start.failure.step, (int32_t)step, __ATOMIC_SEQ_CST);
 	for (;;)
 		raw(SYS_exit_group, 127, 0, 0, 0);
 }
@@ -156,6 +155,11 @@ int spawn_prepare(const struct spawn_request *request, struct spawn_child *child
 	*failure = start.failure.step != STEP_NONE ? start.failure
 						   : (struct spawn_failure){STEP_CLONE, ECHILD};
 	return failure->error;
+}
+
+struct spawn_failure spawn_failed(void)
+{
+	return start.failure;
 }
 
 void spawn_release(void)

@@ -58,7 +58,6 @@ struct spawn_request {
 	char *const *envp;
 	struct sock_fprog filter;
 	int speculation; /* 1: without the Speculative Store Bypass mitigation */
-	int report; /* write end of the failure pipe */
 };
 
 struct spawn_child {
@@ -74,6 +73,9 @@ struct spawn_child {
  */
 int spawn_prepare(const struct spawn_request *request, struct spawn_child *child,
 		  struct spawn_failure *failure);
+
+/* What failed in the child, which is dead and has executed nothing. */
+struct spawn_failure spawn_failed(void);
 
 /* Lets the prepared child go on to execve(2). Call it once it is seized. */
 void spawn_release(void);
