@@ -214,12 +214,12 @@ var _ = Describe("a process whose directory below /proc others have locked", fun
 		beUndisturbed(result, 2)
 	}
 
-	Spec("PRC-06.21", "stops nobody else by a call aimed at the supervisor", func(ctx context.Context) {
+	Spec("PRC-06.23", "stops nobody else by a call aimed at the supervisor", func(ctx context.Context) {
 		held(ctx, "named")
 		held(ctx, "user")
 	}, Requires("userfaultfd"), TimeLimit(time.Minute))
 
-	Spec("PRC-06.22", "stops nobody else by signals, one after the other or ignored ones", func(ctx context.Context) {
+	Spec("PRC-06.24", "stops nobody else by signals, one after the other or ignored ones", func(ctx context.Context) {
 		held(ctx, "signals")
 		held(ctx, "ignored")
 	}, Requires("userfaultfd"), TimeLimit(time.Minute))
