@@ -159,10 +159,10 @@ var (
 		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
 		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
 	})
-	// killing never means another group, nor all processes. That it doesn't mean the
-	// caller's own, 0, is left to the cookies: libseccomp compares a register once.
+	// killing means no group by its number, nor all processes. It may mean the caller's
+	// own group, 0: libseccomp compares a register once.
 	killing = []Rule{
-		{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
+		{Syscall: "kill", Effect: Allow, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
 	}
 	// sparing is how a call is recognised that is aimed at the supervisor.
 	sparing = plain("whom a number means", "getpgid")
@@ -204,8 +204,8 @@ var (
 		},
 		plain("answers in a tracee's memory: all registers are in use", "process_vm_writev"),
 		cookied("for a tracee", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch"),
-		killing,
 		[]Rule{
+			{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: killing[0].Conditions, Why: "a tracee, by its number"},
 			{Syscall: "memfd_create", Effect: Allow, Guarded: true, Why: "the state, for who reads it"},
 			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "nobody can write to it"},
 			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 4 /* F_SETFL */), Why: "for a tracee, where there are append-only files", Argued: true},
