@@ -120,7 +120,7 @@ chmod 0600, "d/g"; copy("d/g", "d/h"); truncate "d/g", 1; print -s "d/g", -s "d/
 print cwd() eq Cwd::realpath("d/.."), "\n"; rmtree("d"); print -e "d" ? "there\n" : "gone\n"; print "$!\n" unless open F, "<none";'`},
 
 	{id: 311, text: "tmux, whose windows have terminals of their own", needs: []string{"tmux", "pty"}, script: `
-export TMUX_TMPDIR=$PWD
+export TMUX_TMPDIR=$PWD SHELL=/bin/sh
 tmux -f /dev/null new-session -d -s x 'stty size >size </dev/tty; echo inner >/dev/tty; test -t 0 && echo terminal >is; echo $((40 + 2)) >out; tmux capture-pane -p >pane; tmux wait-for -S done; cat'
 tmux wait-for done; cat size is out; grep inner pane; tmux display-message -p '#{session_name} #{window_panes}'; tmux kill-server`},
 
