@@ -74,11 +74,11 @@ func (w *witness) state(ctx context.Context, thread string) string {
 }
 
 // condition is what may not change of a supervisor, for each thread and for all
-// of it: who traces it, how it is scheduled and limited. The tracer thread may
-// bind itself to a CPU.
+// of it: who traces it, how it is scheduled and limited. Its threads may bind
+// themselves to a CPU, and each other.
 func condition(run *Proc) map[string]string {
 	GinkgoHelper()
-	pid, tracer := run.PID(), tracersOf(run.Descendants()[0].PID)[0]
+	pid := run.PID()
 	all := map[string]string{}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
 	Expect(err).NotTo(HaveOccurred())
@@ -86,14 +86,14 @@ func condition(run *Proc) map[string]string {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	Expect(err).NotTo(HaveOccurred())
 	for _, task := range tasks {
-		if text, ok := threadCondition(pid, task.Name(), task.Name() == strconv.Itoa(tracer)); ok {
+		if text, ok := threadCondition(pid, task.Name()); ok {
 			all[task.Name()] = text
 		}
 	}
 	return all
 }
 
-func threadCondition(pid int, thread string, bound bool) (string, bool) {
+func threadCondition(pid int, thread string) (string, bool) {
 	dir := fmt.Sprintf("/proc/%d/task/%s/", pid, thread)
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
@@ -107,7 +107,7 @@ func threadCondition(pid int, thread string, bound bool) (string, bool) {
 	text := fmt.Sprintf("priority %s nice %s policy %s", fields[15], fields[16], fields[38])
 	for line := range strings.Lines(string(status)) {
 		key, value, _ := strings.Cut(line, ":\t")
-		if key == "TracerPid" || key == "Mems_allowed" || key == "Cpus_allowed" && !bound {
+		if key == "TracerPid" || key == "Mems_allowed" {
 			text += " " + key + " " + strings.TrimSpace(value)
 		}
 	}
