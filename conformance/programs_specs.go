@@ -27,6 +27,14 @@ type realProgram struct {
 	needs  []string
 	pty    bool
 	script string
+	slow   bool // it takes long natively, too
+}
+
+func (p realProgram) decorators() []any {
+	if p.slow {
+		return []any{Slow}
+	}
+	return nil
 }
 
 var realPrograms = []realProgram{
@@ -37,7 +45,7 @@ git checkout -qb side HEAD~1; echo side >s; git add s; git commit -qm side; git 
 git clone -q . ../c; git gc -q; git fsck; git log --graph --format='%H %s'; git mv f1 g1; git status --short; git stash -q; git stash list
 cd ../c; git status; git log --stat --format=%s; git grep -c side; find .git -type f -name '*.pack' | wc -l`},
 
-	{id: 302, text: "go, which builds a module that runs", needs: []string{"go"}, script: `
+	{id: 302, text: "go, which builds a module that runs", slow: true, needs: []string{"go"}, script: `
 export PATH=$PATH:/usr/local/go/bin GOCACHE=$TMPDIR/go-cache GOPATH=$PWD/go
 mkdir -p m/sub; cd m; printf 'module m\n\ngo 1.21\n' >go.mod
 printf 'package main\n\nimport "m/sub"\n\nfunc main() { println(sub.Answer()) }\n' >main.go
@@ -140,6 +148,6 @@ var _ = Describe("with everything intercepted and allowed, a program of the real
 			result, native := With(options...).SameAsNative(ctx, everything, "/bin/sh", "-ec", "rm -rf work; mkdir work; cd work"+p.script)
 			Expect(native).To(ExitWith(0))
 			Expect(Normalise(result.Stderr)).To(Equal(Normalise(native.Stderr)))
-		}, Requires(p.needs...), TimeLimit(3*time.Minute))
+		}, append(p.decorators(), Requires(p.needs...), TimeLimit(3*time.Minute))...)
 	}
 })

@@ -118,7 +118,7 @@ var confinedWrongly = []wrongBuild{
 var emulatedWrongly = []wrongBuild{
 	{
 		name:  "CONTINUE instead of emulate for open",
-		edits: []edit{{"syd/trace/handle_open.go", "\t\treturn opened(fd, flags&oCloexec != 0), false", "\t\tkernel.Close(fd)\n\t\treturn proceed, false"}},
+		edits: []edit{{"syd/trace/handle_open.go", "\t\tr = opened(fd, flags&oCloexec != 0)\n", "\t\tkernel.Close(fd)\n\t\tr = proceed\n"}},
 		flags: []string{"--id", "PTH-03.[125]"}, fails: []string{"PTH-03.[125]"},
 		words: "to be zero-valued",
 	},
@@ -190,7 +190,24 @@ var ghostlyWrong = []wrongBuild{
 }
 
 func init() {
-	wrongBuilds = slices.Concat(wrongBuilds, confinedWrongly, emulatedWrongly, ghostlyWrong)
+	wrongBuilds = slices.Concat(wrongBuilds, confinedWrongly)
+	slowBuilds = slices.Concat(slowBuilds, emulatedWrongly, ghostlyWrong)
+}
+
+// TestEditsApply: each edit still finds its place, also of builds that are judged
+// only by make slow.
+func TestEditsApply(t *testing.T) {
+	for _, w := range slices.Concat(wrongBuilds, slowBuilds) {
+		for _, e := range w.edits {
+			source, err := os.ReadFile(filepath.Join("../..", e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), e.old); n != 1 {
+				t.Errorf("%s: %s has %q %d times, not once", w.name, e.file, e.old, n)
+			}
+		}
+	}
 }
 
 // buildEdited builds the runtime with edits of its sources, as make build does.
