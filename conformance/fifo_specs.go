@@ -318,7 +318,7 @@ var _ = Describe("SIGKILL for a process whose threads are in emulated opens", fu
 			_, native := fifoSame(ctx, "fifo", "kill-group", "SIGTERM", "4", main)
 			Expect(native).To(SatisfyAll(SayLine("child signal SIGTERM"), SayLine("soon yes")))
 		}
-	})
+	}, Slow)
 
 	Spec("EVT-SIG-03.8", "ends the eldest when that is it, and the status is 137", func(ctx context.Context) {
 		run := With(Interactive()).Start(ctx, emulated(), Fixture("fifo", "wait", "threads", "10", "write")...)

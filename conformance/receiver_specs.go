@@ -260,18 +260,6 @@ var _ = Describe("a program whose calls the supervisor makes", func() {
 		Expect(strings.Count(result.Stdout, " ok\n")).To(Equal(1), result.String())
 	})
 
-	Spec("PRC-04.65", "can't write to the supervisor's memory through a mount of its directory in /proc", func(ctx context.Context) {
-		script := func(pid string) []string {
-			return []string{"unshare", "-m", "sh", "-c", `mkdir "$1" && mount --bind /proc/` + pid + ` "$1" && exec "$0" show "open path=$1/mem flags=O_RDWR" "open path=$1/maps" "readlink path=$1/exe"`,
-				Fixture("path")[0], filepath.Join(TempDir(), strconv.Itoa(len(pid)))}
-		}
-		result := Syd(ctx, emulating, script("$$")...)
-		Expect(strings.Count(result.Stdout, " ok\n")).To(Equal(3), "a process of its own: %s", result)
-		// The eldest becomes sh by exec: its parent is syd.
-		result = Syd(ctx, emulating, script("$PPID")...)
-		Expect(strings.Count(result.Stdout, " ENOENT\n")).To(Equal(3), result.String())
-	}, RootOnly)
-
 	Spec("PRC-05.4", "doesn't get the seccomp-notify descriptor by pidfd_getfd or /proc, nor inherits it", func(ctx context.Context) {
 		var ways []string
 		for n := range 64 {

@@ -175,7 +175,9 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		return exitOf(err), err
 	}
 	defer kernel.Close(child.PIDFD)
-	defer kernel.Close(child.Listener)
+	if !trace.Emulates(p) { // else it is the receivers', to the end
+		defer kernel.Close(child.Listener)
+	}
 	if err := kernel.Seize(child.PID, trace.SeizeOptions(p)); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		return exitOf(err), fmt.Errorf("PTRACE_SEIZE: %s", spawn.Strerror(err.(syscall.Errno)))

@@ -24,6 +24,7 @@ var emulation = []struct {
 	{3, "mknod", "devices"},
 	{4, "mknodat", "devices"},
 	{1, "setfsuid setfsgid", "a tracee's credentials"},
+	{3, "setresuid setresgid", "a tracee's credentials"},
 	{2, "setgroups capset", "a tracee's credentials"},
 	{1, "unshare", "CLONE_FS: a umask of its own"},
 	{2, "memfd_create", "what is read from the supervisor"},
@@ -102,9 +103,13 @@ func (j *Judgement) emulated(chain bpf.Chain, c Call, o Options, listener uint64
 func Receiver(chain bpf.Chain, o Options, listener uint64) Judgement {
 	j := Emulating(chain, o, listener)
 	for _, name := range []string{"ptrace", "execveat", "pidfd_send_signal", "waitid", "wait4", "open", "openat", "creat", "socket", "bind", "accept4",
-		"sendmsg", "recvmsg", "tkill", "rt_sigqueueinfo", "prlimit64", "sched_setaffinity", "pwrite64", "dup", "dup2"} {
+		"sendmsg", "recvmsg", "tkill", "rt_sigqueueinfo", "sched_setaffinity", "pwrite64", "dup", "dup2"} {
 		j.only(chain, Call{Name: name, Clause: "PRC-01", Class: Kills, Why: "another thread's work"}, nil)
 	}
+	j.only(chain, Call{Name: "prlimit64", Clause: "PRC-01", Class: Kills, Why: "asks for a limit, and sets none"}, func(p bpf.Path) bool {
+		limit, whole := p.Constant(2)
+		return whole && limit == 0
+	})
 	j.signals(chain)
 	return j
 }

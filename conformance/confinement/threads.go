@@ -63,6 +63,9 @@ func (j *Judgement) thread(chain bpf.Chain, o Options, excepted func(name string
 	}
 	if len(o.UIDs)+len(o.GIDs) == 0 {
 		for name := range strings.FieldsSeq("setuid setreuid setresuid setgid setregid setresgid") {
+			if excepted != nil && excepted(name) {
+				continue
+			}
 			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: "no transition is configured"}, nil)
 		}
 	}
