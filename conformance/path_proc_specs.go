@@ -88,7 +88,7 @@ var _ = Describe("what a path of /proc or /dev means to a caller: that", func() 
 	Spec("PTH-05.28", "/proc/self/uid_map is that of the caller's user namespace", func(ctx context.Context) {
 		_, native := SameAsNative(ctx, pathEverything, "unshare", "-Ur", "sh", "-c", `id -u; cat /proc/self/uid_map /proc/self/setgroups | tr -s " "`)
 		Expect(native).To(SayLine("0"))
-	}, Requires("user_namespaces"))
+	}, Requires("user_namespaces", "ordinary_user"))
 
 	Spec("PTH-05.27", "/dev/tty is the terminal that syd was started on", func(ctx context.Context) {
 		cmd := Fixture("path", "do", "openat path=/dev/tty flags=O_RDWR", "ioctl fd=@last request=TIOCGWINSZ", "write fd=@last value=typed%0a", "openat2 path=/dev/tty", "access path=/dev/tty want=W_OK")
