@@ -136,13 +136,30 @@ func temporaries(records []Access) map[string]string {
 		did[r.Path] |= 1 << r.Category
 	}
 	patterns := map[string]string{}
+	series := map[[2]string]bool{} // directories, and what random names there begin with
+	var words []string             // might be random, were there others of a series
 	for path, of := range did {
 		if of&makes&^(1<<Rename) == 0 || !resolved(path) || path == "/" {
 			continue
 		}
-		_, name := split(path)
-		if pattern := random(name); pattern != "" && (of&takes != 0 || strings.HasPrefix(name, "tmp")) {
+		dir, name := split(path)
+		switch pattern := random(name); {
+		case of&takes == 0 && !strings.HasPrefix(name, "tmp"):
+		case pattern == "":
+			words = append(words, path)
+		default:
 			patterns[path] = pattern
+			if parts := randomName.FindStringSubmatch(name); parts != nil {
+				series[[2]string{dir, parts[1]}] = true
+			}
+		}
+	}
+	// Six letters that chance has made all lower case look like a word: they are
+	// known by the others of their series.
+	for _, path := range words {
+		dir, name := split(path)
+		if parts := randomName.FindStringSubmatch(name); parts != nil && series[[2]string{dir, parts[1]}] {
+			patterns[path] = Exactly(parts[1]) + "??????" + parts[3]
 		}
 	}
 	return patterns

@@ -159,3 +159,29 @@ func FuzzLearned(f *testing.F) {
 		learns(t, records)
 	})
 }
+
+// A random name that looks like a word is known by the others of its series.
+func TestLearnedWordsOfASeries(t *testing.T) {
+	var records []Access
+	for _, name := range []string{"ccjwzouc.o", "ccB4zk1q.s", "lonely.o"} {
+		for _, c := range []Category{Create, Write, Delete} {
+			records = append(records, Access{Category: c, Path: "/srv/build/" + name})
+		}
+	}
+	p, err := Parse(commandsOf(Learned(records)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"ccabcdef.o": true, "ccQ1w2E3.s": true, "lonely.o": true, "lonesome.o": false, "xxabcdef.o": false} {
+		if got := p.Decide(Request{Category: Create, Path: "/srv/build/" + name}).Allows(); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func commandsOf(text string) (all []Command) {
+	for line := range strings.Lines(text) {
+		all = append(all, Command{Where: "learned", Text: strings.TrimSuffix(line, "\n")})
+	}
+	return all
+}
