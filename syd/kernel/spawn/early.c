@@ -49,15 +49,43 @@ static void remember(void)
 	for (int fd = 0; fd <= 2; fd++)
 		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
 			spawn_inherited.closed_stdio |= 1U << fd;
-	struct rlimit limit;
-	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0) {
-		spawn_inherited.nofile_soft = limit.rlim_cur;
-		spawn_inherited.nofile_hard = limit.rlim_max;
+}
+
+/*
+ * Without its own limits the eldest would get others, or none. Programs of the
+ * sandbox count to RLIMIT_NPROC as we do, and could leave us without a thread:
+ * where the soft limit is lower, it keeps them from that. No core file is written
+ * of us; the hard limit stays, which the child couldn't have back without
+ * privileges.
+ */
+static struct spawn_failure limits(void)
+{
+	static const struct {
+		int resource;
+		enum spawn_step step;
+		uint64_t *soft;
+		uint64_t *hard;
+	} all[] = {
+		{RLIMIT_NOFILE, STEP_NOFILE, &spawn_inherited.nofile_soft, &spawn_inherited.nofile_hard},
+		{RLIMIT_NPROC, STEP_NPROC, &spawn_inherited.nproc_soft, &spawn_inherited.nproc_hard},
+		{RLIMIT_CORE, STEP_CORE, &spawn_inherited.core_soft, &spawn_inherited.core_hard},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct rlimit limit;
+		long result = raw(SYS_prlimit64, 0, all[i].resource, 0, (long)&limit);
+		if (result == 0) {
+			*all[i].soft = limit.rlim_cur;
+			*all[i].hard = limit.rlim_max;
+			if (all[i].resource == RLIMIT_NPROC)
+				limit.rlim_cur = limit.rlim_max;
+			if (all[i].resource == RLIMIT_CORE)
+				limit.rlim_cur = 0;
+			result = raw(SYS_prlimit64, 0, all[i].resource, (long)&limit, 0);
+		}
+		if (result < 0)
+			return (struct spawn_failure){all[i].step, (int32_t)-result};
 	}
-	if (raw(SYS_prlimit64, 0, RLIMIT_CORE, 0, (long)&limit) == 0) {
-		spawn_inherited.core_soft = limit.rlim_cur;
-		spawn_inherited.core_hard = limit.rlim_max;
-	}
+	return (struct spawn_failure){0};
 }
 
 /*
@@ -108,12 +136,7 @@ __attribute__((constructor)) static void early(void)
 		spawn_early.failure = (struct spawn_failure){STEP_NO_NEW_PRIVS, (int32_t)-result};
 		return;
 	}
-	/* The hard limit stays: without privileges the child couldn't have it back. */
-	struct rlimit core = {0, spawn_inherited.core_hard};
-	result = raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&core, 0);
-	if (result < 0) {
-		spawn_early.failure = (struct spawn_failure){STEP_CORE, (int32_t)-result};
-		return;
-	}
-	spawn_early.failure = confine();
+	spawn_early.failure = limits();
+	if (spawn_early.failure.step == STEP_NONE)
+		spawn_early.failure = confine();
 }
