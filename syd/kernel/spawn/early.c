@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -49,6 +50,13 @@ static void remember(void)
 	for (int fd = 0; fd <= 2; fd++)
 		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
 			spawn_inherited.closed_stdio |= 1U << fd;
+	/*
+	 * The log's descriptor, whose number may be one that the runtime opens for
+	 * itself a moment later, if it is a number at all: Go reads the variable again.
+	 */
+	const char *log = getenv("SYD_LOG_FD");
+	int fd = log != NULL ? (int)strtol(log, NULL, 10) : -1;
+	spawn_inherited.closed_log = fd > 2 && raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0 ? fd : -1;
 }
 
 /*
@@ -71,7 +79,7 @@ static struct spawn_failure limits(void)
 		{RLIMIT_CORE, STEP_CORE, &spawn_inherited.core_soft, &spawn_inherited.core_hard},
 	};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		struct rlimit limit;
+		struct rlimit limit = {0};
 		long result = raw(SYS_prlimit64, 0, all[i].resource, 0, (long)&limit);
 		if (result == 0) {
 			*all[i].soft = limit.rlim_cur;

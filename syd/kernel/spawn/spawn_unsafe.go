@@ -87,6 +87,10 @@ func Early() error {
 // it can neither signal nor trace anything above.
 func Scoped() bool { return C.spawn_early.scoped != 0 }
 
+// Closed reports whether fd, above 2, is the log's descriptor (SYD_LOG_FD) and was
+// not open at exec: what it is now is the Go runtime's.
+func Closed(fd int) bool { return int(C.spawn_inherited.closed_log) == fd }
+
 // InheritedMask is the signal mask that this process was given at exec, before
 // the Go runtime changed it (bit n-1 is signal n).
 func InheritedMask() uint64 { return uint64(C.spawn_inherited.mask) }

@@ -22,6 +22,7 @@ struct spawn_inherited {
 	uint64_t core_soft; /* RLIMIT_CORE */
 	uint64_t core_hard;
 	uint32_t closed_stdio; /* bit n: descriptor n, of 0 to 2, was not open */
+	int32_t closed_log;    /* the log's descriptor, if it was not open; else -1 */
 };
 extern struct spawn_inherited spawn_inherited;
 
