@@ -39,11 +39,12 @@ suite: build cross
 	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --user nobody; fi
 
 slow: build
+	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/sydtest
 	bin/sydtest run --syd bin/syd --slow
 	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --slow --user nobody; fi
 
 syscalls: build test-deps
-	$(GO) test ./syd -run Inventory -inventory -v -count 1
+	$(GO) test ./syd/filter -run Inventory -inventory -v -count 1
 
 bench: build
 	bin/sydtest bench --syd bin/syd

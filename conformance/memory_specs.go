@@ -171,6 +171,22 @@ var _ = Describe("a process whose path never arrives", func() {
 		})
 	}, Requires("fuse"), TimeLimit(time.Minute))
 
+	Spec("PRC-06.21", "is killed in time if the call is one that the supervisor makes, in one receiver after the other, while others go on", func(ctx context.Context) {
+		// More than receive at a time: in the second round some have had one before.
+		result := Syd(ctx, emulated("deny/chdir+/proc"), stall("twice", "fault", "openat", 6)...)
+		Expect(result).To(ExitWith(0))
+		Expect(result.Facts("offender")).To(Equal(slices.Repeat([]string{"signal SIGKILL"}, 12)))
+		beUndisturbed(result, 3)
+		Expect(strings.Count(result.Stderr, `"act":"kill"`)).To(Equal(12), "%s", result)
+	}, Requires("userfaultfd"), Slow, TimeLimit(2*time.Minute))
+
+	Spec("PRC-06.22", "doesn't keep SIGKILL from it if the call is one that the supervisor makes", func(ctx context.Context) {
+		result := Syd(ctx, emulated("deny/chdir+/proc"), stall("kill", "fault", "openat", 10)...)
+		Expect(result).To(ExitWith(0))
+		Expect(result.Facts("offender")).To(Equal(slices.Repeat([]string{"signal SIGKILL"}, 10)))
+		beUndisturbed(result, 2)
+	}, Requires("userfaultfd"), Clauses("EVT-SIG-03"))
+
 	Spec("PRC-06.14", "is killed or denied the call, however many do so, and a call that can't be judged any more is denied", func(ctx context.Context) {
 		const many = 64
 		result := Syd(ctx, stallRules, stall("many", "fault", "chdir", many)...)
@@ -198,12 +214,12 @@ var _ = Describe("a process whose directory below /proc others have locked", fun
 		beUndisturbed(result, 2)
 	}
 
-	Spec("PRC-06.21", "stops nobody else by a call aimed at the supervisor", func(ctx context.Context) {
+	Spec("PRC-06.23", "stops nobody else by a call aimed at the supervisor", func(ctx context.Context) {
 		held(ctx, "named")
 		held(ctx, "user")
 	}, Requires("userfaultfd"), TimeLimit(time.Minute))
 
-	Spec("PRC-06.22", "stops nobody else by signals, one after the other or ignored ones", func(ctx context.Context) {
+	Spec("PRC-06.24", "stops nobody else by signals, one after the other or ignored ones", func(ctx context.Context) {
 		held(ctx, "signals")
 		held(ctx, "ignored")
 	}, Requires("userfaultfd"), TimeLimit(time.Minute))

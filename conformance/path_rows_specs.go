@@ -196,11 +196,13 @@ var pathOutcomes = []struct {
 	number func(row int) int
 	text   string
 	try    func(ctx context.Context, r pathRow, t pathTry)
+	// seldom: for most rows only with --slow, as it depends on the call no more.
+	seldom bool
 }{
 	{"PTH-01", func(row int) int { return row }, "is as natively when it is allowed", func(ctx context.Context, r pathRow, t pathTry) {
 		t.command = "show"
 		Expect(t.same(ctx, pathEverything)).To(HaveFact(strings.Fields(pathStep(r.step, t.foreign))[0], "ok"))
-	}},
+	}, false},
 	{"PTH-02", func(row int) int { return 10*row + 1 }, "fails, changes nothing and leaves one record when it is denied", func(ctx context.Context, r pathRow, t pathTry) {
 		r.each(ctx, t, func(category, path string) []string { return []string{"deny/" + category + "+" + path} },
 			func(category string, result, native Result, state, before, after []string) {
@@ -210,7 +212,7 @@ var pathOutcomes = []struct {
 				Expect(state).To(Equal(before), category)
 				r.recorded(result, "deny", category, call)
 			})
-	}},
+	}, false},
 	{"PTH-02", func(row int) int { return 10*row + 2 }, "finds nothing where it is denied and can't be seen either", func(ctx context.Context, r pathRow, t pathTry) {
 		r.each(ctx, t, func(category, path string) []string { return []string{"deny/" + category + ",stat+" + path} },
 			func(category string, result, native Result, state, before, after []string) {
@@ -219,7 +221,7 @@ var pathOutcomes = []struct {
 				Expect(result.Fact(call)).To(BeDenied("ENOENT"), "%s: %s", category, result)
 				Expect(state).To(Equal(before), category)
 			})
-	}},
+	}, false},
 	{"PTH-02", func(row int) int { return 10*row + 3 }, "works and leaves one record when it is warned of", func(ctx context.Context, r pathRow, t pathTry) {
 		r.each(ctx, t, func(category, path string) []string { return []string{"warn/" + category + "+" + path} },
 			func(category string, result, native Result, state, before, after []string) {
@@ -229,7 +231,7 @@ var pathOutcomes = []struct {
 				call, _, _ := strings.Cut(pathStep(r.step, t.foreign), " ")
 				r.recorded(result, "warn", category, call)
 			})
-	}},
+	}, true},
 	{"PTH-02", func(row int) int { return 10*row + 4 }, "fails without a record when it is filtered", func(ctx context.Context, r pathRow, t pathTry) {
 		r.each(ctx, t, func(category, path string) []string { return []string{"filter/" + category + "+" + path} },
 			func(category string, result, native Result, state, before, after []string) {
@@ -239,7 +241,7 @@ var pathOutcomes = []struct {
 				Expect(state).To(Equal(before), category)
 				Expect(execRecords(result)).To(BeEmpty(), "%s", result)
 			})
-	}},
+	}, true},
 }
 
 var _ = Describe("the call", func() {
@@ -248,6 +250,9 @@ var _ = Describe("the call", func() {
 			var needs []any
 			if row.needs != "" {
 				needs = append(needs, Requires(row.needs))
+			}
+			if outcome.seldom && row.id%8 != 0 {
+				needs = append(needs, Slow)
 			}
 			Spec(fmt.Sprintf("%s.%d", outcome.clause, outcome.number(row.id)), row.name+" "+outcome.text, func(ctx context.Context) {
 				outcome.try(ctx, row, row.try())

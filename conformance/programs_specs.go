@@ -27,24 +27,32 @@ type realProgram struct {
 	needs  []string
 	pty    bool
 	script string
+	slow   bool // it takes long natively, too
+}
+
+func (p realProgram) decorators() []any {
+	if p.slow {
+		return []any{Slow}
+	}
+	return nil
 }
 
 var realPrograms = []realProgram{
-	{id: 201, text: "git, which makes, clones, packs and checks a repository", needs: []string{"git"}, script: `
+	{id: 301, text: "git, which makes, clones, packs and checks a repository", needs: []string{"git"}, script: `
 git init -q r; cd r
 for i in 1 2 3; do echo "$i" >"f$i"; git add .; git commit -qm "$i"; done
 git checkout -qb side HEAD~1; echo side >s; git add s; git commit -qm side; git merge -q -m merge master || git merge -q -m merge main
 git clone -q . ../c; git gc -q; git fsck; git log --graph --format='%H %s'; git mv f1 g1; git status --short; git stash -q; git stash list
 cd ../c; git status; git log --stat --format=%s; git grep -c side; find .git -type f -name '*.pack' | wc -l`},
 
-	{id: 202, text: "go, which builds a module that runs", needs: []string{"go"}, script: `
+	{id: 302, text: "go, which builds a module that runs", slow: true, needs: []string{"go"}, script: `
 export PATH=$PATH:/usr/local/go/bin GOCACHE=$TMPDIR/go-cache GOPATH=$PWD/go
 mkdir -p m/sub; cd m; printf 'module m\n\ngo 1.21\n' >go.mod
 printf 'package main\n\nimport "m/sub"\n\nfunc main() { println(sub.Answer()) }\n' >main.go
 printf 'package sub\n\nfunc Answer() int { return 42 }\n' >sub/sub.go
 go build -o hello .; ./hello 2>&1; go list ./...; go vet ./sub`},
 
-	{id: 203, text: "make -j, which has gcc build a program of many files", needs: []string{"make", "gcc"}, script: `
+	{id: 303, text: "make -j, which has gcc build a program of many files", needs: []string{"make", "gcc"}, script: `
 for i in 1 2 3 4 5 6; do echo "int f$i(void) { return $i; }" >f$i.c; done
 cat >main.c <<'.'
 #include <stdio.h>
@@ -60,7 +68,7 @@ prog: $(OBJECTS)
 .
 make -j4; ./prog; make -j4; touch f1.c; make -j4 -n | wc -l; ar rc lib.a f1.o f2.o; nm lib.a | grep -c ' T '; ls`},
 
-	{id: 204, text: "python3 with subprocesses, pools, sockets and temporary files", needs: []string{"python3"}, script: `
+	{id: 304, text: "python3 with subprocesses, pools, sockets and temporary files", needs: []string{"python3"}, script: `
 cat >p.py <<'.'
 import multiprocessing, os, shutil, socket, subprocess, tempfile, threading
 if __name__ == "__main__":
@@ -81,7 +89,7 @@ if __name__ == "__main__":
 .
 python3 p.py; python3 -m compileall -q p.py; ls __pycache__ | wc -l`},
 
-	{id: 205, text: "node with files, children and sockets", needs: []string{"node"}, script: `
+	{id: 305, text: "node with files, children and sockets", needs: []string{"node"}, script: `
 exec node -e 'const fs = require("fs"), cp = require("child_process"), net = require("net");
 fs.writeFileSync("a", "x"); fs.appendFileSync("a", "y"); fs.mkdirSync("d/e", {recursive: true}); fs.renameSync("a", "d/b"); fs.symlinkSync("b", "d/l");
 console.log(fs.readFileSync("d/l", "utf8"), fs.readdirSync("d"), fs.realpathSync("d/l") === process.cwd() + "/d/b", fs.existsSync("none"));
@@ -91,40 +99,40 @@ fs.rmSync("d", {recursive: true}); console.log(fs.readdirSync("."));
 const s = net.createServer(c => c.end("hi")).listen(0, "127.0.0.1", () => net.connect(s.address().port, "127.0.0.1").on("data", d => { console.log(String(d)); s.close() }));
 fs.promises.writeFile("p", "12345").then(() => fs.promises.stat("p")).then(v => console.log(v.size));'`},
 
-	{id: 206, text: "tar, which packs and unpacks all kinds of files", needs: []string{"tar"}, script: `
+	{id: 306, text: "tar, which packs and unpacks all kinds of files", needs: []string{"tar"}, script: `
 mkdir -p a/b; echo x >a/b/f; ln -s f a/b/l; ln a/b/f a/h; mkfifo a/p; chmod 640 a/h; chmod 750 a/b; touch -d 2001-01-01 a/b/f a/p a/b a
 tar cf t.tar a; tar tf t.tar; mkdir o; tar xf t.tar -C o; tar df t.tar -C o; gzip t.tar; tar tzf t.tar.gz
 tar cf - a | tar xf - -C o; find o -mindepth 1 ! -type l -printf '%P %m %y %n %s %T@\n' | sort; readlink o/a/b/l`},
 
-	{id: 207, text: "find, with all that it says of files", needs: []string{"find"}, script: `
+	{id: 307, text: "find, with all that it says of files", needs: []string{"find"}, script: `
 mkdir -p d/1/2/3 d/4; touch -d 2001-01-01 d/1/f d/1/2/g d/1/2/3/h; ln -s ../1 d/4/loop; chmod 0 d/1/2/g
 find d -mindepth 1 | sort; find -L d -name '[fgh]' | sort; find d -type f -perm 0 -newermt 2000-01-01 -printf '%p %s %m %Y %d %l\n'
 find d -type f -exec basename {} \; | sort; find d -depth -name h -delete; find d -empty | sort; find /etc -maxdepth 1 -type f 2>&1 | sort`},
 
-	{id: 208, text: "sqlite3, which locks, journals and maps its file", needs: []string{"sqlite3"}, script: `
+	{id: 308, text: "sqlite3, which locks, journals and maps its file", needs: []string{"sqlite3"}, script: `
 sqlite3 db 'create table t(a); insert into t values(1),(2); begin; update t set a=a+1; commit; select sum(a) from t;
 pragma journal_mode=wal; pragma mmap_size=1000000; insert into t values(3); select * from t; vacuum; pragma integrity_check; attach "other" as o; create table o.u as select * from t;'
 ls; sqlite3 -readonly other 'select count(*) from u'; sqlite3 /nowhere-at-all/db 'select 1' 2>&1 || echo $?`},
 
-	{id: 209, text: "bash, which controls jobs on a terminal", needs: []string{"bash", "pty"}, pty: true, script: `
+	{id: 309, text: "bash, which controls jobs on a terminal", needs: []string{"bash", "pty"}, pty: true, script: `
 exec bash --norc --noprofile -c 'set -m; sh -c "kill -STOP \$\$; echo resumed; exit 5" &
 until jobs | grep -q Stopped; do :; done; jobs; fg %1; echo $?
-cat </dev/tty >/dev/null & until jobs | grep -q Stopped; do :; done; kill %1; wait %1; echo $?
-tty </dev/tty; echo typed >/dev/tty; (exec sh -c "exit 3") & wait $!; echo $?; test -t 0 && stty -a | grep -c isig'`},
+tty </dev/tty; echo typed >/dev/tty; (exec sh -c "exit 3") & wait $!; echo $?; test -t 0 && stty -a | grep -c isig
+cat </dev/tty >/dev/null & until jobs | grep -q Stopped; do :; done; jobs; kill -KILL %1'`},
 
-	{id: 210, text: "perl with files, children and temporary names", needs: []string{"perl"}, script: `
+	{id: 310, text: "perl with files, children and temporary names", needs: []string{"perl"}, script: `
 exec perl -MFile::Temp=tempfile -MFile::Find -MFile::Copy -MFile::Path -MCwd -e '$| = 1; mkdir "d"; open F, ">d/f" or die; print F "x\n"; close F; rename "d/f", "d/g";
 find(sub { print "$File::Find::name\n" }, "d"); ($f, $n) = tempfile(); print -e $n ? "made\n" : "no\n"; unlink $n; print qx(echo sub);
 $p = fork; exit 4 unless $p; waitpid $p, 0; print $? >> 8, "\n"; symlink "g", "d/l"; print readlink("d/l"), "\n"; utime 1, 2, "d/g"; print((stat "d/g")[9], "\n");
 chmod 0600, "d/g"; copy("d/g", "d/h"); truncate "d/g", 1; print -s "d/g", -s "d/h", "\n"; opendir D, "d"; print join(" ", sort readdir D), "\n";
 print cwd() eq Cwd::realpath("d/.."), "\n"; rmtree("d"); print -e "d" ? "there\n" : "gone\n"; print "$!\n" unless open F, "<none";'`},
 
-	{id: 211, text: "tmux, whose windows have terminals of their own", needs: []string{"tmux", "pty"}, script: `
-export TMUX_TMPDIR=$PWD
+	{id: 311, text: "tmux, whose windows have terminals of their own", needs: []string{"tmux", "pty"}, script: `
+export TMUX_TMPDIR=$PWD SHELL=/bin/sh
 tmux -f /dev/null new-session -d -s x 'stty size >size </dev/tty; echo inner >/dev/tty; test -t 0 && echo terminal >is; echo $((40 + 2)) >out; tmux capture-pane -p >pane; tmux wait-for -S done; cat'
 tmux wait-for done; cat size is out; grep inner pane; tmux display-message -p '#{session_name} #{window_panes}'; tmux kill-server`},
 
-	{id: 212, text: "vim -es, which sorts and writes a file", needs: []string{"vim"}, script: `
+	{id: 312, text: "vim -es, which sorts and writes a file", needs: []string{"vim"}, script: `
 printf 'b\na\nc\n' >f; chmod 640 f
 vim -Nu NONE -es -c '%sort' -c 'w' -c 'w copy' -c 'r !echo shell' -c '$d' -c 'saveas third' -c 'q' f; echo $?; cat f copy third; ls -A; stat -c %a f`},
 }
@@ -140,6 +148,6 @@ var _ = Describe("with everything intercepted and allowed, a program of the real
 			result, native := With(options...).SameAsNative(ctx, everything, "/bin/sh", "-ec", "rm -rf work; mkdir work; cd work"+p.script)
 			Expect(native).To(ExitWith(0))
 			Expect(Normalise(result.Stderr)).To(Equal(Normalise(native.Stderr)))
-		}, Requires(p.needs...), TimeLimit(3*time.Minute))
+		}, append(p.decorators(), Requires(p.needs...), TimeLimit(3*time.Minute))...)
 	}
 })

@@ -53,9 +53,12 @@
 //
 // Every goroutine is started by supervise, whose recover ends the sandbox; a
 // test enforces that too. Helpers are started by crew.as, which confines the
-// thread to its role first, and names it (syd_monitor, syd_worker, syd_writer). The tracer's state belongs to its thread, which takes no
-// lock; the others reach it by atomics, a futex and a signal that ends its wait,
-// and the monitor by an eventfd.
+// thread to its role first, and names it (syd_monitor, syd_worker, syd_writer).
+// Receivers (syd_receiver) are started in C, for the capabilities that they are
+// born with; the first ones confine themselves, those that they start are born
+// confined. The tracer's state belongs to its thread, which takes no lock; the
+// others reach it by atomics, a futex and a signal that ends its wait, and the
+// monitor by an eventfd.
 //
 // # Glossary
 //

@@ -52,6 +52,11 @@ type Options struct {
 // Preconditions: the main goroutine; nothing else in the process waits for
 // children.
 func Run(ctx context.Context, o Options) (Exit, error) {
+	if kernel.ListenerRefused() {
+		// Nor could its configuration be read, or itself be confined, in ghost mode.
+		err := &spawn.StepError{Step: "seccomp", Errno: syscall.EBUSY}
+		return exitOf(err), err
+	}
 	p, err := configure(o)
 	if err != nil {
 		return exitOf(err), err
@@ -177,7 +182,9 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 		return exitOf(err), err
 	}
 	defer kernel.Close(child.PIDFD)
-	defer kernel.Close(child.Listener)
+	if !trace.Emulates(p) { // else it is the receivers', to the end
+		defer kernel.Close(child.Listener)
+	}
 	if err := kernel.Seize(child.PID, trace.SeizeOptions(p)); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		return exitOf(err), fmt.Errorf("PTRACE_SEIZE: %s", spawn.Strerror(err.(syscall.Errno)))

@@ -166,10 +166,22 @@ func matching(all map[string]report.Verdict, pattern string) []string {
 	return ids
 }
 
+// slowBuilds are more of them, which make slow judges: to build each takes longer
+// than to judge it.
+var slowBuilds []wrongBuild
+
+// judgedBuilds are those that this run judges.
+func judgedBuilds() []wrongBuild {
+	if testing.Short() {
+		return wrongBuilds
+	}
+	return slices.Concat(wrongBuilds, slowBuilds)
+}
+
 // TestBuildsMadeWrong judges real programs that are wrong in one way each.
 func TestBuildsMadeWrong(t *testing.T) {
 	real := realBuild(t)
-	for _, w := range wrongBuilds {
+	for _, w := range judgedBuilds() {
 		t.Run(strings.ReplaceAll(w.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			r, status, text := suite(t, w.write(t, real), w.flags...)
@@ -220,7 +232,7 @@ func TestBuildsMadeWrong(t *testing.T) {
 func TestRealBuild(t *testing.T) {
 	real := realBuild(t)
 	seen := map[string]bool{}
-	for _, w := range wrongBuilds {
+	for _, w := range judgedBuilds() {
 		flags := strings.Join(w.flags, " ")
 		if seen[flags] {
 			continue

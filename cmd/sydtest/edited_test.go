@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,13 +75,50 @@ var confinedWrongly = []wrongBuild{
 		flags: []string{"--id", "CNF-05.[124]"}, fails: []string{"CNF-05.[124]"},
 		words: "x32",
 	},
+	{
+		name:  "receivers take no filter of their own",
+		edits: []edit{{"syd/supervise.go", "if !confined {", "if !confined && false {"}},
+		flags: []string{"--id", "PRC-01.1[013]"}, fails: []string{"PRC-01.1[01]"},
+		words: "receiver",
+	},
+	{
+		name:  "receivers that others start load filters again",
+		edits: []edit{{"syd/supervise.go", "if !confined {", "if !confined || true {"}},
+		flags: []string{"--id", "PRC-01.13"}, fails: []string{"PRC-01.13"},
+		words: "SIGSYS",
+	},
+	{
+		name:  "calls that change files need no cookies",
+		edits: []edit{compiled, {"syd/filter/supervisor.go", "changing = cookied(", "changing = plain("}},
+		flags: []string{"--id", "PRC-01.[89]"}, fails: []string{"PRC-01.[89]"},
+		words: "mkdirat",
+	},
+	{
+		name: "receivers may have any namespace of their own",
+		edits: []edit{compiled, {"syd/filter/supervisor.go", `guarded("unshare", "a umask of its own", 0, 0x200 /* CLONE_FS */)`,
+			`cookied("", "unshare")`}},
+		flags: []string{"--id", "PRC-01.[89]"}, fails: []string{"PRC-01.[89]"},
+		words: "unshare",
+	},
+	{
+		name:  "the tracer has what receivers have",
+		edits: []edit{{"syd/kernel/capability/capability_unsafe.go", "keep := C.capability_kept", "keep := C.capability_kept | C.capability_emulating"}},
+		flags: []string{"--id", "PRC-02.7"}, fails: []string{"PRC-02.7"},
+		words: "CapPrm",
+	},
+	{
+		name:  "syd's own directory in /proc is known by its name alone",
+		edits: []edit{{"syd/kernel/own_unsafe.go", "case fs.Type != unix.PROC_SUPER_MAGIC:", "case true:"}},
+		flags: []string{"--id", "PRC-04.6[45]"}, fails: []string{"PRC-04.6[45]"},
+		words: "chdir ok",
+	},
 }
 
 // emulatedWrongly are builds that make calls for their tracees wrongly.
 var emulatedWrongly = []wrongBuild{
 	{
 		name:  "CONTINUE instead of emulate for open",
-		edits: []edit{{"syd/trace/handle_open.go", "\t\treturn opened(fd, flags&oCloexec != 0), false", "\t\tkernel.Close(fd)\n\t\treturn proceed, false"}},
+		edits: []edit{{"syd/trace/handle_open.go", "\t\tr = opened(fd, flags&oCloexec != 0)\n", "\t\tkernel.Close(fd)\n\t\tr = proceed\n"}},
 		flags: []string{"--id", "PTH-03.[125]"}, fails: []string{"PTH-03.[125]"},
 		words: "to be zero-valued",
 	},
@@ -128,7 +166,49 @@ var emulatedWrongly = []wrongBuild{
 	},
 }
 
-func init() { wrongBuilds = append(append(wrongBuilds, confinedWrongly...), emulatedWrongly...) }
+// ghostlyWrong are builds whose ghost mode or whose calls for tracees are wrong in
+// one way.
+var ghostlyWrong = []wrongBuild{
+	{
+		name: "ghost leaves a worker blocked",
+		edits: []edit{{"syd/trace/notify.go", "			stay++\n			other.end()\n",
+			"			stay++\n			if other.busy.Load()&1 == 0 {\n				other.end()\n			}\n"}},
+		flags: []string{"--id", "GHO-02.[78]"}, fails: []string{"GHO-02.8"}, passes: []string{"GHO-02.7"},
+		words: "are left",
+	},
+	{
+		name:  "ghost never closes the listener",
+		edits: []edit{{"syd/trace/notify.go", "err = kernel.Replace(w.listener, null)", "err = nil"}},
+		flags: []string{"--id", "GHO-02.9"}, fails: []string{"GHO-02.9"}, words: "GHO-02.9",
+	},
+	{
+		name:  "a signal before the receiver ends the call",
+		edits: []edit{{"syd/trace/handle_signal.go", "		kernel.SetReturn(tid, -errRestartNoIntr)\n", ""}},
+		flags: []string{"--id", "EVT-SIG-02.16"}, fails: []string{"EVT-SIG-02.16"},
+		words: "EINTR",
+	},
+}
+
+func init() {
+	wrongBuilds = slices.Concat(wrongBuilds, confinedWrongly)
+	slowBuilds = slices.Concat(slowBuilds, emulatedWrongly, ghostlyWrong)
+}
+
+// TestEditsApply: each edit still finds its place, also of builds that are judged
+// only by make slow.
+func TestEditsApply(t *testing.T) {
+	for _, w := range slices.Concat(wrongBuilds, slowBuilds) {
+		for _, e := range w.edits {
+			source, err := os.ReadFile(filepath.Join("../..", e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), e.old); n != 1 {
+				t.Errorf("%s: %s has %q %d times, not once", w.name, e.file, e.old, n)
+			}
+		}
+	}
+}
 
 // buildEdited builds the runtime with edits of its sources, as make build does.
 func buildEdited(t *testing.T, edits []edit) string {

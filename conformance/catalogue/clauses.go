@@ -5,6 +5,9 @@ package catalogue
 // Divergences are differences that were looked at and accepted.
 var Divergences = []Divergence{
 	{"EVT-SIG-01.18", "ptrace reports ignored signals and so interrupts the call; restarted, its time limit would begin anew"},
+	{"PTH-04.63", "what a descriptor of a file leads to, deeper than PATH_MAX, can't be told: it can't be judged by its path"},
+	{"PTH-05.15", "only the caller itself can acquire a terminal: an open that is made for it doesn't"},
+	{"PTH-05.16", "as PTH-05.15"},
 	{"TRC-03.6", "a group-stop of a traced task is a ptrace-stop, which the kernel shows as t"},
 }
 
@@ -115,6 +118,16 @@ var Clauses = []Clause{
 	{"PRC-05", Must, Syd, "No tracee can get, duplicate or guess the seccomp-notify descriptor."},
 	{"PRC-06", Must, Ours, "A path in a page that never arrives, or on a file system that never answers, stops nobody else and is given up in time; wild pointers give what they give natively."},
 
+	{"PTH-07", Must, Syd, "An open that waits, of a FIFO or a terminal, neither keeps other callers waiting nor outlives its caller; signals interrupt it."},
+
+	{"GHO-01", Must, Syd, "After /dev/syd/ghost every notified call of every tracee gives ENOSYS, others and open descriptors go on, and it can't be undone or asked for again."},
+	{"GHO-02", Must, Syd, "The call that asks is answered 0; one in flight gets its result if it has had its effect, else ENOSYS; nobody hangs, and no thread of the supervisor stays blocked."},
+	{"GHO-03", Must, Seed, "The exit status in ghost mode is the eldest's: its code, 128 plus its signal, and 127."},
+	{"GHO-04", Must, Ours, "Ghost mode with exit_wait_all, threads, a stopped eldest, a vfork in progress, from a grandchild, in the instant of the eldest's death ends with the right status."},
+	{"GHO-05", Must, Syd, "Ghost mode is refused by locks that refuse edits."},
+	{"GHO-06", Must, Ours, "No tracee brings a call back: a listener of its own is refused before and after ghost mode."},
+
+	{"HRD-04", Must, Ours, "A program's own filters work; one with a listener gets EBUSY, in every profile, before and after ghost mode."},
 	{"HRD-13", Must, Ours, "A program stays readable for its supervisor: PR_SET_DUMPABLE to 0 returns 0 and changes nothing, memfd_secret is refused, an executable that can't be read gives EACCES."},
 	{"HRD-16", Must, Ours, "Ways around path rules are closed or held to the same rules: io_uring, mounts, handles of files."},
 

@@ -5,6 +5,7 @@ package confinement
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"syd/conformance/bpf"
 )
@@ -29,10 +30,22 @@ func (t Table) shapes(chain bpf.Chain, nr uint32) []string {
 		return []string{err.Error()}
 	}
 	c := t.Find(nr)
-	own := map[string][]int{"openat": {1}, "write": {0, 3, 4, 5}, "kill": {0}, "tgkill": {0},
+	own := map[string][]int{"openat": {1}, "write": {0, 3, 4, 5}, "kill": {0}, "tgkill": {0}, "dup3": {1},
 		"rt_sigaction": {4, 5}, "seccomp": {3, 4, 5}}[c.Name]
 	if c.Class == Guarded {
 		for register := c.Used; register < 6; register++ {
+			own = append(own, register)
+		}
+	}
+	for _, row := range emulation {
+		if slices.Contains(strings.Fields(row.names), c.Name) {
+			for register := row.used; register < 6; register++ {
+				own = append(own, register)
+			}
+		}
+	}
+	if first, ok := optional[c.Name]; ok {
+		for register := first; register < 6; register++ {
 			own = append(own, register)
 		}
 	}

@@ -14,9 +14,18 @@ import (
 // nothing.
 func Thread(chain bpf.Chain, o Options) Judgement {
 	j := New()
+	j.thread(chain, o, func(string) bool { return false })
+	return j
+}
+
+// thread leaves out what is excepted.
+func (j *Judgement) thread(chain bpf.Chain, o Options, excepted func(name string) bool) {
 	const clause = "PRC-01"
 	for _, d := range Dangerous {
 		for name := range strings.FieldsSeq(d.Names) {
+			if excepted(name) {
+				continue
+			}
 			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: d.Why}, nil)
 		}
 	}
@@ -54,11 +63,13 @@ func Thread(chain bpf.Chain, o Options) Judgement {
 	}
 	if len(o.UIDs)+len(o.GIDs) == 0 {
 		for name := range strings.FieldsSeq("setuid setreuid setresuid setgid setregid setresgid") {
+			if excepted != nil && excepted(name) {
+				continue
+			}
 			j.only(chain, Call{Name: name, Clause: clause, Class: Kills, Why: "no transition is configured"}, nil)
 		}
 	}
 	j.foreign(chain)
-	return j
 }
 
 // network are the calls that the kernel's crypto interface needs, if it is in use.

@@ -203,15 +203,11 @@ func OpenNull() (int, error) {
 	return fd, nil
 }
 
-// HasSignal says whether a signal waits for thread tid that ends what it sleeps
-// in: not blocked and not ignored.
-func HasSignal(tid int) bool {
-	s, err := ReadStatus(tid)
-	if err != nil {
-		return false
-	}
+// Wakes is those of the signals in set that end what the task sleeps in: neither
+// blocked nor ignored.
+func (s *Status) Wakes(set uint64) uint64 {
 	const ignoredByDefault = 1<<(uint(unix.SIGCHLD)-1) | 1<<(uint(unix.SIGURG)-1) | 1<<(uint(unix.SIGWINCH)-1) | 1<<(uint(unix.SIGCONT)-1)
-	return s.Pending&^s.Blocked&^s.Ignored&^(ignoredByDefault&^s.Caught) != 0
+	return set &^ s.Blocked &^ s.Ignored &^ (ignoredByDefault &^ s.Caught)
 }
 
 // Terminal is a task's controlling terminal and its session.

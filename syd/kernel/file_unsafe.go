@@ -271,7 +271,8 @@ type Status struct {
 	Effective           uint64 // CapEff
 	Permitted           uint64 // CapPrm
 	Umask               int
-	Pending             uint64 // SigPnd and ShdPnd
+	Pending             uint64 // SigPnd: for the thread
+	PendingAll          uint64 // ShdPnd: for any thread of its process
 	// Contained: it is in a user namespace below ours. Filled in by Credentials
 	// of a task only.
 	Contained bool
@@ -318,9 +319,10 @@ func ReadStatus(tid int) (Status, error) {
 			s.Effective, _ = strconv.ParseUint(value, 16, 64)
 		case "CapPrm":
 			s.Permitted, _ = strconv.ParseUint(value, 16, 64)
-		case "SigPnd", "ShdPnd":
-			pending, _ := strconv.ParseUint(value, 16, 64)
-			s.Pending |= pending
+		case "SigPnd":
+			s.Pending, _ = strconv.ParseUint(value, 16, 64)
+		case "ShdPnd":
+			s.PendingAll, _ = strconv.ParseUint(value, 16, 64)
 		case "SigBlk":
 			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

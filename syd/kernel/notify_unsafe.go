@@ -86,23 +86,32 @@ func AnswerContinue(listener int, id uint64) error {
 	return err
 }
 
-// AnswerFD ends call id with a copy of fd, under the lowest number that the
-// caller has free, close-on-exec or not: in one step where the kernel can
-// (Linux 5.14). fd stays ours. Errors are the call's: EMFILE.
-func AnswerFD(listener int, id uint64, fd int, cloexec bool) error {
+// AnswerFD ends call id with fd, under the lowest number that the caller has
+// free, close-on-exec or not; fd is closed. Errors are the call's: EMFILE. What is
+// shared may stay open here for a moment after the caller goes on, and even after
+// it has closed it: that takes one step, where the kernel can (Linux 5.14).
+func AnswerFD(listener int, id uint64, fd int, cloexec, shared bool) error {
+	defer func() {
+		if fd >= 0 {
+			Close(fd)
+		}
+	}()
 	a := addFD{id: id, flags: addFDSend, source: uint32(fd)}
 	if cloexec {
 		a.newFlags = unix.O_CLOEXEC
 	}
-	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
-	if err != syscall.EINVAL {
-		return err
+	if shared {
+		_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
+		if err != syscall.EINVAL {
+			return err
+		}
 	}
 	a.flags = 0
 	number, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
 	if err != nil {
 		return err
 	}
+	Close(take(&fd))
 	return Answer(listener, id, int64(number), 0)
 }
 

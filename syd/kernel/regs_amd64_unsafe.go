@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -51,25 +52,26 @@ func Finish(tid int) error {
 }
 
 // Interrupted reports, in a signal-delivery-stop, the system call of tid that
-// the signal interrupted if it is about to return errno. Two requests when it
-// isn't, which is nearly always.
-func Interrupted(tid int, errno syscall.Errno) (SyscallInfo, bool) {
+// the signal interrupted if it is about to return one of errnos, and which. One
+// request when it isn't, which is nearly always.
+func Interrupted(tid int, errnos ...syscall.Errno) (SyscallInfo, syscall.Errno, bool) {
 	var orig uint64
-	if value, err := ReturnValue(tid); err != nil || value != -int64(errno) {
-		return SyscallInfo{}, false
+	rax, err := ReturnValue(tid)
+	if err != nil || !slices.Contains(errnos, syscall.Errno(-rax)) {
+		return SyscallInfo{}, 0, false
 	}
 	if ptraceTo(unix.PTRACE_PEEKUSR, tid, offOrigRAX, unsafe.Pointer(&orig)) != nil || int64(orig) < 0 {
-		return SyscallInfo{}, false // not in a call: an exception, say
+		return SyscallInfo{}, 0, false // not in a call: an exception, say
 	}
 	var info SyscallInfo
 	var regs syscall.PtraceRegs
 	if GetSyscallInfo(tid, &info) != nil || ptraceTo(unix.PTRACE_GETREGS, tid, 0, unsafe.Pointer(&regs)) != nil {
-		return SyscallInfo{}, false
+		return SyscallInfo{}, 0, false
 	}
 	info.Number = orig
 	info.Args = [6]uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
 	if info.Arch == ArchCompat {
 		info.Args = [6]uint64{regs.Rbx, regs.Rcx, regs.Rdx, regs.Rsi, regs.Rdi, regs.Rbp}
 	}
-	return info, true
+	return info, syscall.Errno(-rax), true
 }

@@ -269,6 +269,9 @@ func (t *Tracer) handleDeath(e Event) resume {
 	}
 	task := t.cache.tasks[e.TID]
 	t.cache.died(e.TID)
+	if t.receivers != nil {
+		t.receivers.stopped.Delete(e.TID)
+	}
 	if t.isEldest(e.TID) {
 		t.known = true
 		t.status = e.Value
@@ -288,8 +291,11 @@ func (t *Tracer) handleDeath(e Event) resume {
 
 // handleGroupStop leaves the task stopped as job control wants it.
 func (t *Tracer) handleGroupStop(e Event) resume {
-	t.cache.task(e.TID)
+	task := t.cache.task(e.TID)
 	endStopped(e)
+	if t.receivers != nil {
+		t.receivers.stopped.Store(t.cache.process(task).tgid, true)
+	}
 	if t.isEldest(e.TID) {
 		t.eldest.Stopped(e.Signal)
 	}
@@ -299,7 +305,10 @@ func (t *Tracer) handleGroupStop(e Event) resume {
 // handleOtherStop starts a new task, or one that SIGCONT took out of a group-stop.
 func (t *Tracer) handleOtherStop(e Event) resume {
 	t.cache.fresh(e.TID)
-	t.cache.task(e.TID)
+	task := t.cache.task(e.TID)
+	if t.receivers != nil && task.process != nil {
+		t.receivers.stopped.Delete(task.process.tgid)
+	}
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
 	}

@@ -166,7 +166,7 @@ var files = []row{
 	{name: "file_setattr", categories: about(policy.Chattr), emulate: refused(syscall.EOPNOTSUPP)},
 
 	{name: "chroot", emulating: true, emulate: emulateChroot},
-	{name: "ioctl", categories: of(policy.Ioctl), emulate: emulateIoctl},
+	{name: "ioctl", categories: of(policy.Ioctl), emulate: emulateIoctl, waits: ioctlWaits},
 
 	// How a descriptor of an append-only file could be made to do more.
 	{name: "fcntl", appends: true, emulate: emulateSetFlags, when: setFlags},
@@ -231,6 +231,18 @@ var files = []row{
 
 // narrowOn32: IDs have 16 bits in calls of 32-bit x86.
 func narrowOn32(n *notice) bool { return n.Arch == kernel.ArchCompat }
+
+// ioctlWaits: a device may wait for anything. Requests that every program makes
+// don't (uapi asm-generic/ioctls.h).
+func ioctlWaits(args [6]uint64) bool {
+	const tcgets, tcsets, tiocgpgrp, tiocspgrp, tiocgwinsz, tiocswinsz = 0x5401, 0x5402, 0x540f, 0x5410, 0x5413, 0x5414
+	const fionread, fionbio, fionclex, fioclex, fioasync = 0x541b, 0x5421, 0x5450, 0x5451, 0x5452
+	switch uint32(args[1]) {
+	case tcgets, tcsets, tiocgpgrp, tiocspgrp, tiocgwinsz, tiocswinsz, fionread, fionbio, fionclex, fioclex, fioasync:
+		return false
+	}
+	return true
+}
 
 // emulateIoctl asks about the file behind the descriptor; the request is the
 // kernel's and the device's affair.

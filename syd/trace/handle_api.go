@@ -42,13 +42,11 @@ func (n *notice) command(text string, do func(*kernel.Place) reply) (r reply, ok
 		return r, false
 	}
 	text = strings.TrimPrefix(text, "/")
-	var then func()
-	switch err := n.perform(text, &then); {
+	var ghost bool
+	switch err := n.perform(text, &ghost); {
 	case err == nil:
 		r = n.masked(do)
-		if r.errno == 0 {
-			r.then = then
-		}
+		r.ghost = ghost && r.errno == 0
 		return r, true
 	case errors.Is(err, policy.ErrSyntax):
 		return fails(syscall.EINVAL), true
@@ -65,8 +63,9 @@ func (n *notice) command(text string, do func(*kernel.Place) reply) (r reply, ok
 	}
 }
 
-// perform does what text says. then, if it is set, is done once the call is answered.
-func (n *notice) perform(text string, then *func()) error {
+// perform does what text says. ghost is set if that is to be done once the call
+// is answered.
+func (n *notice) perform(text string, ghost *bool) error {
 	switch {
 	case text == "":
 		return nil
@@ -86,7 +85,7 @@ func (n *notice) perform(text string, then *func()) error {
 			return policy.ErrRefused
 		}
 		n.log.Write(audit.Record{Level: audit.Notice, Ctx: "ghost", Op: "close", PID: n.tid})
-		*then = n.ghost
+		*ghost = true
 		return nil
 	case "panic":
 		if lock != policy.LockOff && lock != policy.LockExec {

@@ -188,7 +188,9 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 	fd, err := n.openFile(p, flags, o.mode)
 	switch {
 	case err == nil:
-		return opened(fd, flags&oCloexec != 0), false
+		r = opened(fd, flags&oCloexec != 0)
+		r.changes = o.flags&(oAccess|oCreate) != 0 && flags&oPath == 0
+		return r, false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:
 		return r, true
 	case kernel.DescriptorsFull(n.tid):

@@ -12,14 +12,23 @@ import (
 
 // handleSignal delivers the signal, with the siginfo that it came with.
 func (t *Tracer) handleSignal(e Event) resume {
-	t.cache.task(e.TID)
+	task := t.cache.task(e.TID)
 	deliver := resume{op: opCont, signal: e.Signal}
-	if call, ok := kernel.Interrupted(e.TID, syscall.EINTR); !ok || !unlimitedWait(call) {
-		return deliver
+	errnos := []syscall.Errno{syscall.EINTR, errRestart, errOurs}
+	if t.receivers == nil {
+		errnos = errnos[:1]
 	}
-	return t.ask(e, func() answer {
-		return answer{resume: deliver, restart: ignores(e.TID, e.Signal)}
-	}, answer{resume: deliver})
+	call, errno, ok := kernel.Interrupted(e.TID, errnos...)
+	switch {
+	case !ok:
+	case errno != syscall.EINTR:
+		t.mendEmulated(e.TID, task, call, errno)
+	case unlimitedWait(call):
+		return t.ask(e, func() answer {
+			return answer{resume: deliver, restart: ignores(e.TID, e.Signal)}
+		}, answer{resume: deliver})
+	}
+	return deliver
 }
 
 // restart mends what ptrace changes: a signal that is ignored is not
@@ -30,16 +39,45 @@ func (t *Tracer) handleSignal(e Event) resume {
 // signal's handler does run: then they end with EINTR, as natively.
 //
 // Only waits without a time limit: a limit would begin anew with each signal.
-func restart(e Event) {
-	const restartNoHand = -514 // include/linux/errno.h
-	kernel.SetReturn(e.TID, restartNoHand)
+func restart(e Event) { kernel.SetReturn(e.TID, -errRestartNoHand) }
+
+// Errnos that only the kernel itself sees (include/linux/errno.h): it makes of
+// them EINTR or a restart of the call. ERESTARTSYS: as the handler says that runs.
+// ERESTARTNOINTR: always a restart. ERESTARTNOHAND: if no handler runs.
+const (
+	errRestart       = 512
+	errRestartNoIntr = 513
+	errRestartNoHand = 514
+	// errOurs is what a receiver answers for a signal that natively interrupts the
+	// call, too. The kernel answers errRestart to a signal that comes before a
+	// receiver has the call.
+	errOurs = errRestartNoHand
+)
+
+// mendEmulated has a signal interrupt a call that waits for a receiver, or that
+// one makes, if natively it would: no call on a path ends with EINTR but those
+// that a receiver found waiting for something.
+func (t *Tracer) mendEmulated(tid int, task *task, call kernel.SyscallInfo, errno syscall.Errno) {
+	row := t.receivers.rows[syscallKey{call.Arch, call.Number}]
+	switch {
+	case row == nil:
+	case errno == errOurs:
+		kernel.SetReturn(tid, -errRestart)
+		task.interrupted = call
+	case call.Number == task.interrupted.Number && call.Args == task.interrupted.Args:
+		// By another signal already, or it waits for what it waited for then.
+	case row.waits != nil && row.waits(call.Args):
+		// Perhaps the kernel made the call itself.
+	default:
+		kernel.SetReturn(tid, -errRestartNoIntr)
+	}
 }
 
 // endStopped lets EINTR stand where a stop interrupted the call, as natively
 // (signal(7), interruption by stop signals): the SIGCONT that follows, mostly
 // without a handler, would else be taken for the interruption and mended.
 func endStopped(e Event) {
-	if call, ok := kernel.Interrupted(e.TID, syscall.EINTR); ok && unlimitedWait(call) {
+	if call, _, ok := kernel.Interrupted(e.TID, syscall.EINTR); ok && unlimitedWait(call) {
 		kernel.Finish(e.TID)
 	}
 }

@@ -33,10 +33,11 @@ type reply struct {
 	open    bool // it returns a copy of fd, which is closed
 	fd      int
 	cloexec bool
-	restart bool   // a signal interrupted it before it did anything
-	proceed bool   // the kernel makes the call itself
-	gone    bool   // the caller doesn't wait any more
-	then    func() // done once it is answered
+	changes bool // fd may be written to, or was made
+	restart bool // a signal interrupted it before it did anything
+	proceed bool // the kernel makes the call itself
+	gone    bool // the caller doesn't wait any more
+	ghost   bool // the listener closes once it is answered
 }
 
 func fails(errno syscall.Errno) reply { return reply{errno: errno} }

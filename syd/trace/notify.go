@@ -19,9 +19,15 @@ const (
 	// maxReceivers is how many threads there are at most: what tracees can have
 	// blocked in calls at a time before the others wait.
 	maxReceivers = 256
+	// crowded is how many receive at a time once all of them were taken.
+	crowded = 16
 	// stuckAfter is the watch's tick: a call that takes longer gets its receiver
 	// replaced, and is looked after.
 	stuckAfter = 10 * time.Millisecond
+	// calmPause is between the looks of the watch when all that it sees are calls
+	// that have slept for calmTicks.
+	calmPause = 10 * stuckAfter
+	calmTicks = 100
 	// idleTicks without a call end the watch until the next.
 	idleTicks = 20
 )
@@ -41,6 +47,9 @@ type receivers struct {
 
 	want int // how many receive at a time
 	over atomic.Bool
+	// stopped has the TGIDs of processes that are being stopped. All of their
+	// threads have to stop; the kernel keeps to itself which still have to.
+	stopped sync.Map
 
 	mu        sync.Mutex
 	all       []*receiver
@@ -48,6 +57,7 @@ type receivers struct {
 	parked    []*receiver
 
 	watching atomic.Uint32 // 1: the watch ticks
+	ticking  atomic.Uint32 // what it sleeps on between ticks: always 0
 	handled  atomic.Uint64 // calls so far, for the watch
 }
 
@@ -72,9 +82,12 @@ type receiver struct {
 	replaced bool        // under mu: another one has its place
 
 	credentials kernel.Credentials
-	watched     uint64 // by the watch: busy at its last tick
-	ticks       int    // by the watch: for how many it has been the same
-	abandoned   bool   // by the watch
+
+	// Of the watch:
+	watched   uint64 // busy at its last tick
+	ticks     int    // for how many it has been the same
+	put       int    // for how many a signal was left to others
+	abandoned bool   // its caller was killed
 }
 
 // newReceivers makes them; run starts them.
@@ -140,9 +153,9 @@ func (w *receiver) takesPart() bool {
 		return false
 	}
 	w.mu.Lock()
-	if !w.replaced {
+	if w.over.Load() || !w.replaced {
 		w.mu.Unlock()
-		return true
+		return !w.over.Load() // who parks must be seen by who ends it
 	}
 	if w.receiving < w.want {
 		w.replaced = false
@@ -159,7 +172,9 @@ func (w *receiver) takesPart() bool {
 	return !w.over.Load()
 }
 
-// replace has another receiver take the place of w. Any thread.
+// replace has another receiver take the place of w. When there are as many as
+// may be, the calls that sleep longest begin anew, behind those that wait. On the
+// thread of the watch.
 func (r *receivers) replace(w *receiver) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,9 +193,27 @@ func (r *receivers) replace(w *receiver) {
 		r.receiving--
 		r.add()
 	default:
+		r.want = max(r.want, crowded)
+		for range 2 {
+			if oldest := r.longest(); oldest != nil {
+				oldest.interruptCall(oldest.watched)
+				oldest.ticks = 0
+			}
+		}
 		return
 	}
 	w.replaced = true
+}
+
+// longest is the receiver whose call has slept for the longest. Preconditions:
+// mu; the watch.
+func (r *receivers) longest() (oldest *receiver) {
+	for _, w := range r.all {
+		if w.replaced && w.sleep.now() && (oldest == nil || w.ticks > oldest.ticks) {
+			oldest = w
+		}
+	}
+	return oldest
 }
 
 // handle answers the call that was received.
@@ -222,6 +255,8 @@ func (w *receiver) answer(r reply) {
 	switch {
 	case r.gone:
 		return
+	case r.ghost && w.over.Swap(true):
+		return // another one has asked already: ENOSYS
 	case r.proceed:
 		err = kernel.AnswerContinue(w.listener, id)
 	case r.restart:
@@ -229,10 +264,9 @@ func (w *receiver) answer(r reply) {
 			return // it has done nothing: ENOSYS
 		}
 		w.interrupt(int(w.notice.PID))
-		err = kernel.Answer(w.listener, id, 0, errRestart)
+		err = kernel.Answer(w.listener, id, 0, errOurs)
 	case r.open:
-		err = kernel.AnswerFD(w.listener, id, r.fd, r.cloexec)
-		kernel.Close(r.fd)
+		err = kernel.AnswerFD(w.listener, id, r.fd, r.cloexec, r.sharable())
 		if errno, ok := err.(syscall.Errno); ok && errno != syscall.ENOENT && errno != syscall.EINPROGRESS {
 			err = kernel.Answer(w.listener, id, 0, int32(errno))
 		}
@@ -243,22 +277,27 @@ func (w *receiver) answer(r reply) {
 		w.log.Write(audit.Record{Level: audit.Error, Ctx: "notify", Op: "answer", PID: int(w.notice.PID), Msg: err.Error()})
 		kernel.Kill(int(w.notice.PID), syscall.SIGKILL)
 	}
-	if r.then != nil {
-		r.then()
+	if r.ghost {
+		w.ghost()
 	}
 }
 
-// errRestart is ERESTARTSYS (include/linux/errno.h): the kernel makes of it EINTR
-// or a restart, as the handler of the signal says.
-const errRestart = 512
+// sharable says whether nobody can tell if the file is open in the supervisor,
+// too. Of a FIFO or a terminal its other end can, of a file that is open for
+// writing who executes it (ETXTBSY), of one that was made to be locked who locks it.
+func (r *reply) sharable() bool {
+	st, err := kernel.Fstat(r.fd)
+	if err != nil || r.changes {
+		return false
+	}
+	return st.Mode&syscall.S_IFMT == syscall.S_IFREG || st.Mode&syscall.S_IFMT == syscall.S_IFDIR
+}
 
 // ghost closes the listener for good: what is being done gets its result, what
 // waits or comes later ends with ENOSYS. On the thread of a receiver that has
-// answered its own call.
+// answered its own call. Preconditions: it has set over before it did: what the
+// caller calls next is not received any more.
 func (w *receiver) ghost() {
-	if w.over.Swap(true) {
-		return
-	}
 	w.unheard()
 	w.mu.Lock()
 	all := append([]*receiver(nil), w.all...)
@@ -303,53 +342,70 @@ func (w *receiver) dismiss(all []*receiver) {
 
 // watch looks after calls that take long, for as long as there are calls.
 func (r *receivers) watch() {
+	pause := stuckAfter
 	for idle := 0; !r.over.Load(); {
 		if idle > idleTicks {
-			r.watching.Store(0)
-			for r.watching.Load() == 0 {
-				kernel.FutexWait(&r.watching, 0, 0)
-			}
+			r.rest()
 			idle = 0
 		}
 		before := r.handled.Load()
-		time.Sleep(stuckAfter)
+		kernel.FutexWait(&r.ticking, 0, pause) // time.Sleep wakes three threads
 		idle++
+		busy, calm := 0, 0
 		r.mu.Lock()
 		all := append([]*receiver(nil), r.all...)
 		r.mu.Unlock()
 		for _, w := range all {
-			if r.look(w) {
-				idle = 0
+			if r.look(w, int(pause/stuckAfter)) {
+				busy++
+				if w.ticks >= calmTicks && w.sleep.now() {
+					calm++
+				}
 			}
 		}
-		if r.handled.Load() != before {
+		if busy > 0 || r.handled.Load() != before {
 			idle = 0
+		}
+		if pause = stuckAfter; idle == 0 && busy == calm && r.handled.Load() == before {
+			pause = calmPause
 		}
 	}
 }
 
-// look says whether w has a call, and sees to it if it has had it for long.
-func (r *receivers) look(w *receiver) bool {
+// rest sleeps until there is a call again. Who begins one looks at watching
+// after it has said so, and who rests looks at that after it has said this.
+func (r *receivers) rest() {
+	r.watching.Store(0)
+	r.mu.Lock()
+	for _, w := range r.all {
+		if w.busy.Load()&1 == 1 {
+			r.watching.Store(1)
+		}
+	}
+	r.mu.Unlock()
+	for r.watching.Load() == 0 {
+		kernel.FutexWait(&r.watching, 0, 0)
+	}
+}
+
+// look says whether w has a call, and sees to it if it has had it for long. The
+// last look was so many ticks ago.
+func (r *receivers) look(w *receiver, ticks int) bool {
 	busy := w.busy.Load()
-	if busy&1 == 0 {
-		w.watched, w.ticks = busy, 0
-		return false
+	if busy != w.watched || busy&1 == 0 {
+		w.watched, w.ticks, w.put, w.abandoned = busy, 0, 0, false
+		return busy&1 == 1
 	}
-	if busy != w.watched {
-		w.watched, w.ticks = busy, 0
-		return true
-	}
-	w.ticks++
+	w.ticks += ticks
 	r.replace(w)
 	id, caller := w.id.Load(), int(w.caller.Load())
 	switch {
 	case w.busy.Load() != busy:
 	case !kernel.Waits(r.listener, id):
-		w.end() // its caller is dead: nobody wants what comes
+		w.interruptCall(busy) // its caller is dead: nobody wants what comes
 	case w.sleep.now():
-		if kernel.HasSignal(caller) {
-			w.signalled.Store(true)
-			w.end()
+		if r.disturbed(w, caller) {
+			w.interruptCall(busy)
 		}
 	case w.ticks > int(overdueTicks*tick/stuckAfter) && !w.abandoned:
 		w.abandoned = true
@@ -360,11 +416,69 @@ func (r *receivers) look(w *receiver) bool {
 	return true
 }
 
-// end interrupts what w sleeps in, if it does. A signal that comes too early is
-// lost: who means it tries again.
-func (w *receiver) end() {
-	w.sleep.interrupt(func() { kernel.SignalThread(int(w.tid.Load()), signals.Interruption) })
+// putTicks is for how many ticks a signal is left to another thread.
+const putTicks = 5
+
+// disturbed says whether natively something would interrupt what the caller of w
+// sleeps in: a stop of its process, a signal for it, or one for any thread of its
+// process if none comes before it that would take it. The kernel's choice begins
+// with the first thread, and goes on in the order of their making
+// (kernel/signal.c, complete_signal); what it can't be seen to take is not left
+// to it for long. Preconditions: the watch.
+func (r *receivers) disturbed(w *receiver, caller int) bool {
+	s, err := kernel.ReadStatus(caller)
+	if err != nil {
+		return false
+	}
+	if _, stops := r.stopped.Load(s.TGID); stops || s.Wakes(s.Pending) != 0 {
+		return true
+	}
+	set := s.Wakes(s.PendingAll)
+	if set == 0 {
+		w.put = 0
+		return false
+	}
+	w.put++
+	if caller == s.TGID || w.put > putTicks {
+		return true
+	}
+	takes := func(tid int) bool {
+		s, err := kernel.ReadStatus(tid)
+		return err == nil && s.Wakes(set) != 0
+	}
+	if takes(s.TGID) {
+		return false
+	}
+	r.mu.Lock()
+	all := append([]*receiver(nil), r.all...)
+	r.mu.Unlock()
+	for _, other := range all {
+		tid := int(other.caller.Load())
+		if other.sleep.now() && other.busy.Load()&1 == 1 && tid < caller && kernel.InGroup(tid, s.TGID) && takes(tid) {
+			return false
+		}
+	}
+	return true
 }
+
+// interruptCall interrupts what w sleeps in if that is still the call that busy
+// says: it begins anew, unless its caller has a handler to run that says no. A
+// signal that comes too early is lost: who means it tries again.
+func (w *receiver) interruptCall(busy uint64) {
+	w.sleep.interrupt(func() bool {
+		if w.busy.Load() != busy {
+			return false
+		}
+		w.signalled.Store(true)
+		w.wake()
+		return true
+	})
+}
+
+// end interrupts whatever w sleeps in.
+func (w *receiver) end() { w.sleep.interrupt(func() bool { w.wake(); return true }) }
+
+func (w *receiver) wake() { kernel.SignalThread(int(w.tid.Load()), signals.Interruption) }
 
 // sleep is when a thread may be interrupted: at no other time than between begin
 // and end. A signal that came while a descriptor is handed over would have the
@@ -396,11 +510,13 @@ func (s *sleep) end() {
 
 func (s *sleep) now() bool { return s.phase.Load() == asleep }
 
-// interrupt sends a signal if the thread sleeps. Any thread.
-func (s *sleep) interrupt(send func()) {
+// interrupt has send send a signal, or not, if the thread sleeps, which it goes
+// on to do meanwhile. Any thread.
+func (s *sleep) interrupt(send func() bool) {
 	if s.phase.CompareAndSwap(asleep, signalling) {
-		send()
-		s.sent = true
+		if send() {
+			s.sent = true
+		}
 		s.phase.Store(asleep)
 	}
 }

@@ -33,6 +33,9 @@ type row struct {
 	emulating bool
 	// appends: the call is looked at where there are append-only files.
 	appends bool
+	// waits, if any, says of arguments with which the kernel makes the call itself
+	// whether a signal may then interrupt it.
+	waits func(args [6]uint64) bool
 }
 
 func of(all ...policy.Category) []policy.Category { return all }

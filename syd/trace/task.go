@@ -33,6 +33,8 @@ type task struct {
 	process *process // nil until the event that made it has been seen, or it is asked for
 	known   bool     // that event has been seen, or there is none
 	pending pending
+	// interrupted is the emulated call that a signal interrupted last.
+	interrupted kernel.SyscallInfo
 	// open is the question that it is stopped for. An entry ends with its task:
 	// an answer that finds another question here, or another entry, comes too late.
 	open *question

@@ -82,9 +82,15 @@ static void *born(void *argument)
 {
 	struct birth birth = *(struct birth *)argument;
 	static const char message[] = "syd: a new thread can't drop its capabilities\n";
+	static const char inside[] = "syd: this is a sandbox in ghost mode: Device or resource busy\n";
 
 	free(argument);
-	if (capability_keep(capability_kept) != 0) {
+	int error = capability_keep(capability_kept);
+	if (error == ENOSYS) { /* no kernel says so of capset(2) */
+		(void)!write(2, inside, sizeof inside - 1);
+		_exit(EBUSY);
+	}
+	if (error != 0) {
 		(void)!write(2, message, sizeof message - 1);
 		_exit(127);
 	}

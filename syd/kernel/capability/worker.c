@@ -2,11 +2,12 @@
 #define _GNU_SOURCE
 #include "birth.h"
 
-#include "_cgo_export.h"
-
 #include <pthread.h>
 #include <stdint.h>
 #include <unistd.h>
+
+/* In Go. */
+void capabilityWork(uintptr_t handle);
 
 /* What starts it from elsewhere has no more itself, and is confined already. */
 static void *work_on(void *argument)

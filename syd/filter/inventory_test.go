@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package syd
+package filter_test
 
 import (
 	"bufio"
@@ -121,7 +121,7 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 	dir := t.TempDir()
 	trace := filepath.Join(dir, "trace")
 	cmd := exec.CommandContext(ctx, syd, append(slices.Clone(w.options), "--", "sh", "-c", "echo ready; read line; "+w.script)...)
-	paths, err := filepath.Abs("../fixtures/bin/amd64/path")
+	paths, err := filepath.Abs("../../fixtures/bin/amd64/path")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,9 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 }
 
 // TestInventory holds each role's filter to what its threads really call, and to
-// what a row is there for all the same.
+// what a row is there for all the same. It stands here since the threads of a
+// program that syd is linked into have few capabilities, and so would have the syd
+// that they start.
 func TestInventory(t *testing.T) {
 	if !*inventory {
 		t.Skip("only with -inventory: make syscalls")
@@ -196,7 +198,7 @@ func TestInventory(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may attach to syd's threads: they are not dumpable")
 	}
-	syd, err := filepath.Abs("../bin/syd")
+	syd, err := filepath.Abs("../../bin/syd")
 	if err != nil {
 		t.Fatal(err)
 	}
