@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -258,6 +260,26 @@ var _ = Describe("a mistake on the command line", func() {
 			Expect(With(Env(variable)).Syd(ctx, Off, "/bin/echo", "ran")).To(SatisfyAll(ExitWith(0), SayLine("ran")))
 		}
 	})
+
+	Spec("LCH-10.7", "of a descriptor for the log that the caller has closed gives EBADF, whatever its number", func(ctx context.Context) {
+		for fd := 3; fd < 10; fd++ {
+			result := With(Env("SYD_LOG_FD="+strconv.Itoa(fd))).Syd(ctx, Off, "/bin/echo", "ran")
+			Expect(result).To(SatisfyAll(ExitWith(int(unix.EBADF)), SayNothing(), Complain(strconv.Itoa(fd))), "descriptor %d", fd)
+			Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
+		}
+	})
+
+	Spec("LCH-10.8", "by a /proc of another PID namespace gives one line, and starts nothing", func(ctx context.Context) {
+		enter := []string{"unshare", "-pf"}
+		if os.Geteuid() != 0 {
+			enter[1] = "-Urpf"
+		}
+		Expect(Native(ctx, append(enter, "/bin/echo", "ran")...)).To(SayLine("ran"))
+		result := Native(ctx, slices.Concat(enter, []string{Build()}, Off, []string{"--", "/bin/echo", "ran"})...)
+		Expect(result).To(SatisfyAll(SayNothing(), Complain("/proc")))
+		Expect(result.Status).NotTo(BeZero())
+		Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
+	}, Requires("pid_namespaces"))
 
 	Spec("LCH-10.5", "that leaves out the command, or an option's value, gives 22", func(ctx context.Context) {
 		for _, argv := range [][]string{Off, {"-p", "off", "--"}, {"-m"}, {"-p"}, {"-a"}, {"-e"}} {

@@ -4,6 +4,8 @@ package conformance
 
 import (
 	"context"
+	"os"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,13 +16,15 @@ import (
 
 // Files of /proc/PID that only who may trace the process may read. What
 // everybody may read (status, stat, cmdline and the like) is a matter of what
-// the sandbox may open at all, and comes with the rules on paths.
+// the sandbox may open at all, and of the rules on paths; so is, for root, what
+// the process's owner may write: no kernel asks root for more.
 var (
 	secretFiles = []string{"mem", "syscall", "personality", "io"}
 	secretLinks = []string{"cwd", "root", "exe", "fd/0", "fd/1", "fd/2", "fdinfo/1", "ns/user", "ns/mnt"}
 	// To a process with CAP_PERFMON newer kernels give these without asking
 	// (kernel/fork.c, may_access_mm): root's come with the rules on paths, too.
 	mappingFiles = []string{"maps", "smaps", "environ", "auxv", "pagemap", "map_files"}
+	settingFiles = []string{"oom_score_adj", "autogroup", "clear_refs", "coredump_filter"}
 )
 
 func procWays(files []string) []string {
@@ -103,6 +107,14 @@ var _ = Describe("a process of the sandbox", func() {
 	Spec("PRC-04.35", "can't read the mappings of an ordinary user's syd", func(ctx context.Context) {
 		refused(ctx, procWays(mappingFiles), lone(1)...)
 	}, Requires("landlock_scope_signal"))
+
+	Spec("PRC-04.65", "can't write to the files of an ordinary user's syd", func(ctx context.Context) {
+		there := slices.DeleteFunc(slices.Clone(settingFiles), func(name string) bool {
+			_, err := os.Stat("/proc/self/" + name) // not every kernel has all of them
+			return err != nil
+		})
+		refused(ctx, procWays(there), lone(4)...)
+	})
 
 	Spec("PRC-04.36", "can look into a member as natively, by a call or a file", func(ctx context.Context) {
 		cmd := []string{"pair", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "move_pages",

@@ -324,6 +324,33 @@ var _ = Describe("a fault of the supervisor", func() {
 		})
 	})
 
+	// filled has programs be as many as limit lets them, and then be judged.
+	filled := func(ctx context.Context, n int, limit LaunchOption) Result {
+		GinkgoHelper()
+		cmd := Fixture("process", "fill", "3")
+		launch := func(n int) *Launch { return With(append(lone(n), limit, Env("GOGC=1"))...) }
+		Expect(launch(n).Native(ctx, cmd...)).To(SayLine("full yes"))
+		return launch(n+1).Syd(ctx, execRules("filter/chdir+/proc"), cmd...)
+	}
+
+	Spec("LCH-15.9", "isn't brought about by programs that are as many as the soft limit lets them", func(ctx context.Context) {
+		result := filled(ctx, 3, Processes(60))
+		Expect(result).To(ExitWith(0))
+		Expect(result).To(SayLine("full yes"))
+		Expect(result.Stderr).To(BeEmpty())
+	}, RootOnly)
+
+	Spec("LCH-15.10", "that is a want of threads, as programs are as many as may be, gives 127 and one line with the cause", func(ctx context.Context) {
+		result := filled(ctx, 5, OnlyProcesses(60))
+		if result.Status == 0 {
+			Expect(result).To(SayLine("full yes"))
+			return // it had all the threads that it needed
+		}
+		Expect(result).To(ExitWith(127))
+		Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
+		Expect(result.Stderr).To(HavePrefix("syd: "))
+	}, RootOnly)
+
 	Spec("LCH-15.8", "in any system call of its own gives neither a hang nor an unsandboxed program", func(ctx context.Context) {
 		for _, error := range []string{"EPERM", "ENOMEM", "EINVAL", "EAGAIN", "EINTR", "EBADF"} {
 			calls := make([]int, 480)

@@ -43,11 +43,14 @@
 //     waits and makes every ptrace request. Its end is the end of all tracees
 //     (PTRACE_O_EXITKILL).
 //     It never waits for a page or a file system that a tracee may have in its
-//     hands: it reads no memory of tracees and resolves no path.
+//     hands: it reads no memory of tracees, resolves no path and opens nothing
+//     below /proc.
 //   - trace's workers: as many as have been needed at once. They answer the tracer's
 //     questions and share no state with it. One that gets no answer itself is
 //     abandoned, and the process that it serves killed.
 //   - trace's watchdog: started when an answer is slow, ticks while one is.
+//   - trace's finder: started when one task stops again and again, finds out where it
+//     runs. Nobody waits for it.
 //   - monitor: one goroutine in poll(2).
 //   - audit writer: started by the first record.
 //

@@ -67,8 +67,15 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if o.Observe {
 		p = p.Observing()
 	}
+	if err := kernel.OwnProc(); err != nil {
+		return exitOf(err), err
+	}
 	if o.LogFD > 2 {
-		if err := kernel.CloseOnExec(o.LogFD); err != nil {
+		err := kernel.CloseOnExec(o.LogFD)
+		if spawn.Closed(o.LogFD) {
+			err = syscall.EBADF
+		}
+		if err != nil {
 			return exitOf(err), fmt.Errorf("log descriptor %d: %s", o.LogFD, spawn.Strerror(err.(syscall.Errno)))
 		}
 	}

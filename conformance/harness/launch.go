@@ -87,7 +87,7 @@ func As(uid, gid uint32) LaunchOption {
 	return func(l *Launch) { l.credential = &syscall.Credential{Uid: uid, Gid: gid} }
 }
 
-// Umask, IgnoreSignal, BlockSignal, OpenFiles, Nice and CPU are set by the
+// Umask, IgnoreSignal, BlockSignal, OpenFiles, Processes, Nice and CPU are set by the
 // fixture `process setup` before it becomes the command.
 func Umask(mask int) LaunchOption { return setup("umask", strconv.FormatInt(int64(mask), 8)) }
 
@@ -99,6 +99,12 @@ func BlockSignal(sig syscall.Signal) LaunchOption { return setup("block", strcon
 
 // OpenFiles sets the soft RLIMIT_NOFILE.
 func OpenFiles(soft int) LaunchOption { return setup("nofile", strconv.Itoa(soft)) }
+
+// Processes sets the soft RLIMIT_NPROC, OnlyProcesses both limits.
+func Processes(soft int) LaunchOption { return setup("nproc-soft", strconv.Itoa(soft)) }
+
+// OnlyProcesses is described at Processes.
+func OnlyProcesses(hard int) LaunchOption { return setup("nproc", strconv.Itoa(hard)) }
 
 // Nice sets the nice value.
 func Nice(value int) LaunchOption { return setup("nice", strconv.Itoa(value)) }

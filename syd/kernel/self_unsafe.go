@@ -3,7 +3,10 @@
 package kernel
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +14,29 @@ import (
 // Undumpable makes no core file of this process, and its memory and most of its
 // /proc the business of root alone (PR_SET_DUMPABLE(2const), proc_pid(5)).
 func Undumpable() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
+
+// OwnProc is an error unless /proc is a procfs(5) of our own PID namespace. In
+// another's our numbers, and those of tracees, mean somebody else or nobody.
+func OwnProc() error {
+	text, err := readProc("/proc/self/status")
+	if err != nil {
+		return fmt.Errorf("/proc/self/status: %w; /proc has to be mounted", err)
+	}
+	return ownStatus(string(text), unix.Getpid())
+}
+
+// ownStatus: NStgid begins with the number in the procfs's own namespace and ends
+// with that in the task's (Linux 4.1, CONFIG_PID_NS).
+func ownStatus(text string, pid int) error {
+	want := strconv.Itoa(pid)
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+		if (key == "Tgid" || key == "NStgid") && value != want {
+			return errors.New("/proc is of another PID namespace: mount one of this (mount -t proc proc /proc)")
+		}
+	}
+	return nil
+}
 
 // Home is the directory that this process is in.
 func Home() (Identity, error) {

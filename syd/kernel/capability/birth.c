@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BIT(capability) (UINT64_C(1) << (capability))
@@ -99,6 +100,27 @@ static void *born(void *argument)
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument);
+
+int capability_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		      void *argument)
+{
+	enum { TIMES = 500 }; /* five seconds */
+	static const struct timespec pause = {.tv_nsec = 10000000};
+	static const char message[] = "syd: no thread can be had: Resource temporarily unavailable\n";
+	static uint32_t said; /* by whoever is ending the process */
+	int error;
+
+	for (int i = 0; (error = __real_pthread_create(thread, attributes, start, argument)) == EAGAIN; i++) {
+		if (i >= TIMES && __atomic_exchange_n(&said, 1, __ATOMIC_SEQ_CST) == 0) {
+			(void)!write(2, message, sizeof message - 1);
+			_exit(127);
+		}
+		/* Every filter allows this one, and not all of them libc's. */
+		syscall(SYS_nanosleep, &pause, NULL);
+	}
+	return error;
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument);
 
@@ -106,13 +128,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
 	if (gettid() != getpid() && !capability_emulates)
-		return __real_pthread_create(thread, attributes, start, argument);
+		return capability_thread(thread, attributes, start, argument);
 	struct birth *birth = malloc(sizeof *birth);
 	if (birth == NULL)
 		return EAGAIN;
 	*birth = (struct birth){start, argument};
 	capability_begin_birth();
-	int error = __real_pthread_create(thread, attributes, born, birth);
+	int error = capability_thread(thread, attributes, born, birth);
 	if (error != 0) {
 		capability_end_birth();
 		free(birth);

@@ -2,6 +2,7 @@
 #ifndef SYD_CAPABILITY_BIRTH_H
 #define SYD_CAPABILITY_BIRTH_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 /*
@@ -34,6 +35,15 @@ extern const uint64_t *capability_cookies;
 
 /* Whether the calling thread is one that capability_start has started. */
 extern _Thread_local int capability_emulates;
+
+/*
+ * pthread_create(3) for whoever can't do without. Where a thread can't be had, as
+ * the user has as many as may be (RLIMIT_NPROC, which programs in the sandbox count
+ * to) or the control group has, it waits for one. After some seconds it ends the
+ * process, and with it the sandbox. Returns 0, or an errno but EAGAIN.
+ */
+int capability_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		      void *argument);
 
 /* A birth is under way; it has ended. */
 void capability_begin_birth(void);

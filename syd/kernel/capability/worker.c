@@ -9,9 +9,6 @@
 /* In Go. */
 void capabilityWork(uintptr_t handle);
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-			  void *(*start)(void *), void *argument);
-
 /* What starts it from elsewhere has no more itself, and is confined already. */
 static void *work_on(void *argument)
 {
@@ -43,7 +40,7 @@ int capability_start(uintptr_t handle)
 	int main_thread = gettid() == getpid();
 	if (main_thread)
 		capability_begin_birth();
-	int error = __real_pthread_create(&thread, &attributes, main_thread ? work : work_on,
+	int error = capability_thread(&thread, &attributes, main_thread ? work : work_on,
 					  (void *)handle); /* NOLINT(performance-no-int-to-ptr) */
 	if (error != 0 && main_thread)
 		capability_end_birth();

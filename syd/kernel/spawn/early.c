@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -49,15 +50,50 @@ static void remember(void)
 	for (int fd = 0; fd <= 2; fd++)
 		if (raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0)
 			spawn_inherited.closed_stdio |= 1U << fd;
-	struct rlimit limit;
-	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit) == 0) {
-		spawn_inherited.nofile_soft = limit.rlim_cur;
-		spawn_inherited.nofile_hard = limit.rlim_max;
+	/*
+	 * The log's descriptor, whose number may be one that the runtime opens for
+	 * itself a moment later, if it is a number at all: Go reads the variable again.
+	 */
+	const char *log = getenv("SYD_LOG_FD");
+	int fd = log != NULL ? (int)strtol(log, NULL, 10) : -1;
+	spawn_inherited.closed_log = fd > 2 && raw(SYS_fcntl, fd, F_GETFD, 0, 0) < 0 ? fd : -1;
+}
+
+/*
+ * Without its own limits the eldest would get others, or none. Programs of the
+ * sandbox count to RLIMIT_NPROC as we do, and could leave us without a thread:
+ * where the soft limit is lower, it keeps them from that. No core file is written
+ * of us; the hard limit stays, which the child couldn't have back without
+ * privileges.
+ */
+static struct spawn_failure limits(void)
+{
+	static const struct {
+		int resource;
+		enum spawn_step step;
+		uint64_t *soft;
+		uint64_t *hard;
+	} all[] = {
+		{RLIMIT_NOFILE, STEP_NOFILE, &spawn_inherited.nofile_soft, &spawn_inherited.nofile_hard},
+		{RLIMIT_NPROC, STEP_NPROC, &spawn_inherited.nproc_soft, &spawn_inherited.nproc_hard},
+		{RLIMIT_CORE, STEP_CORE, &spawn_inherited.core_soft, &spawn_inherited.core_hard},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct rlimit limit = {0};
+		long result = raw(SYS_prlimit64, 0, all[i].resource, 0, (long)&limit);
+		if (result == 0) {
+			*all[i].soft = limit.rlim_cur;
+			*all[i].hard = limit.rlim_max;
+			if (all[i].resource == RLIMIT_NPROC)
+				limit.rlim_cur = limit.rlim_max;
+			if (all[i].resource == RLIMIT_CORE)
+				limit.rlim_cur = 0;
+			result = raw(SYS_prlimit64, 0, all[i].resource, (long)&limit, 0);
+		}
+		if (result < 0)
+			return (struct spawn_failure){all[i].step, (int32_t)-result};
 	}
-	if (raw(SYS_prlimit64, 0, RLIMIT_CORE, 0, (long)&limit) == 0) {
-		spawn_inherited.core_soft = limit.rlim_cur;
-		spawn_inherited.core_hard = limit.rlim_max;
-	}
+	return (struct spawn_failure){0};
 }
 
 /*
@@ -108,12 +144,7 @@ __attribute__((constructor)) static void early(void)
 		spawn_early.failure = (struct spawn_failure){STEP_NO_NEW_PRIVS, (int32_t)-result};
 		return;
 	}
-	/* The hard limit stays: without privileges the child couldn't have it back. */
-	struct rlimit core = {0, spawn_inherited.core_hard};
-	result = raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&core, 0);
-	if (result < 0) {
-		spawn_early.failure = (struct spawn_failure){STEP_CORE, (int32_t)-result};
-		return;
-	}
-	spawn_early.failure = confine();
+	spawn_early.failure = limits();
+	if (spawn_early.failure.step == STEP_NONE)
+		spawn_early.failure = confine();
 }

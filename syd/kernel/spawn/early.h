@@ -24,16 +24,18 @@ static inline uint64_t bit(int signal)
 
 /*
  * A system call that touches no thread-local storage: the child shares the
- * tracer thread's, and with it errno. Returns -errno.
+ * tracer thread's, and with it errno. The fifth argument is 0, which prctl(2) asks
+ * for. Returns -errno.
  */
 static inline long raw(long number, long a, long b, long c, long d)
 {
 #if defined(__x86_64__)
 	long ret;
 	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = 0;
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
 			 : "rcx", "r11", "memory");
 	return ret;
 #elif defined(__aarch64__)
@@ -42,7 +44,8 @@ static inline long raw(long number, long a, long b, long c, long d)
 	register long x1 __asm__("x1") = b;
 	register long x2 __asm__("x2") = c;
 	register long x3 __asm__("x3") = d;
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+	register long x4 __asm__("x4") = 0;
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
 	return x0;
 #else
 #error "no raw system call for this architecture"

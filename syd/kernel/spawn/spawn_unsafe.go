@@ -60,7 +60,8 @@ var steps = map[C.int32_t]string{
 	C.STEP_DEATHSIG:     "prctl PR_SET_PDEATHSIG",
 	C.STEP_PARENT:       "parent check",
 	C.STEP_SIGACTION:    "rt_sigaction",
-	C.STEP_RLIMIT:       "prlimit RLIMIT_NOFILE",
+	C.STEP_NOFILE:       "prlimit RLIMIT_NOFILE",
+	C.STEP_NPROC:        "prlimit RLIMIT_NPROC",
 	C.STEP_CORE:         "prlimit RLIMIT_CORE",
 	C.STEP_NO_NEW_PRIVS: "prctl PR_SET_NO_NEW_PRIVS",
 	C.STEP_RULESET:      "landlock_create_ruleset",
@@ -71,8 +72,9 @@ var steps = map[C.int32_t]string{
 }
 
 // Early is what failed of the steps that this process took before the Go runtime
-// ran, each for all of its threads: no_new_privs, a soft RLIMIT_CORE of 0, and a
-// Landlock domain. No sandbox may be started then.
+// ran, each for all of its threads: no_new_privs, a soft RLIMIT_CORE of 0, a soft
+// RLIMIT_NPROC that is the hard one, and a Landlock domain. No sandbox may be
+// started then.
 func Early() error {
 	if f := C.spawn_early.failure; f.step != C.STEP_NONE {
 		return &StepError{steps[f.step], syscall.Errno(f.error)}
@@ -84,6 +86,10 @@ func Early() error {
 // 6.12). This process is in a domain then and the child in one below, from where
 // it can neither signal nor trace anything above.
 func Scoped() bool { return C.spawn_early.scoped != 0 }
+
+// Closed reports whether fd, above 2, is the log's descriptor (SYD_LOG_FD) and was
+// not open at exec: what it is now is the Go runtime's.
+func Closed(fd int) bool { return int(C.spawn_inherited.closed_log) == fd }
 
 // InheritedMask is the signal mask that this process was given at exec, before
 // the Go runtime changed it (bit n-1 is signal n).

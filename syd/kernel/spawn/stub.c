@@ -93,8 +93,10 @@ static int child_main(void *unused)
 	if (raw(SYS_getppid, 0, 0, 0, 0) != start.supervisor)
 		fail(STEP_PARENT, -ESRCH);
 	reset_signals();
-	struct rlimit limit = {spawn_inherited.nofile_soft, spawn_inherited.nofile_hard};
-	check(STEP_RLIMIT, raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0));
+	struct rlimit files = {spawn_inherited.nofile_soft, spawn_inherited.nofile_hard};
+	check(STEP_NOFILE, raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0));
+	struct rlimit processes = {spawn_inherited.nproc_soft, spawn_inherited.nproc_hard};
+	check(STEP_NPROC, raw(SYS_prlimit64, 0, RLIMIT_NPROC, (long)&processes, 0));
 	struct rlimit core = {spawn_inherited.core_soft, spawn_inherited.core_hard};
 	check(STEP_CORE, raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&core, 0));
 	if (spawn_early.scoped) {

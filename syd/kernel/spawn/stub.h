@@ -17,9 +17,12 @@ struct spawn_inherited {
 	uint64_t ignored;     /* signals whose action was SIG_IGN */
 	uint64_t nofile_soft; /* RLIMIT_NOFILE */
 	uint64_t nofile_hard;
+	uint64_t nproc_soft; /* RLIMIT_NPROC */
+	uint64_t nproc_hard;
 	uint64_t core_soft; /* RLIMIT_CORE */
 	uint64_t core_hard;
 	uint32_t closed_stdio; /* bit n: descriptor n, of 0 to 2, was not open */
+	int32_t closed_log;    /* the log's descriptor, if it was not open; else -1 */
 };
 extern struct spawn_inherited spawn_inherited;
 
@@ -30,7 +33,8 @@ enum spawn_step {
 	STEP_DEATHSIG,
 	STEP_PARENT,
 	STEP_SIGACTION,
-	STEP_RLIMIT,
+	STEP_NOFILE,
+	STEP_NPROC,
 	STEP_CORE,
 	STEP_NO_NEW_PRIVS,
 	STEP_RULESET,
