@@ -252,7 +252,7 @@ func half(cookies map[string][6]uint64, name string, used int, args []uint64, re
 
 var _ = Describe("the runtime of the supervisor", func() {
 	Spec("CKE-05.5", "never kills the tracer while all execs and changes of directory are traced", func(ctx context.Context) {
-		changes := []string{"/bin/sh", "-c", "i=0; while [ $i -lt 200 ]; do cd /; cd /usr; /bin/true; i=$((i+1)); done"}
+		changes := []string{"/bin/sh", "-c", "i=0; while [ $i -lt 60 ]; do cd /; cd /usr; /bin/true; i=$((i+1)); done"}
 		for _, env := range [][]string{{"GOGC=1"}, {"GOGC=1", "GODEBUG=gcstoptheworld=2"}, {"GOGC=1", "GOMAXPROCS=16"}, {"GOGC=off"}} {
 			for _, opts := range [][]string{launchEverything, OnlyExecChdir("warn/exec,chdir+/***")} {
 				Expect(With(Env(env...)).Syd(ctx, opts, changes...)).To(ExitWith(0), "%v", env)

@@ -14,14 +14,24 @@ import (
 // there, by a mount of a part of procfs. The kernel shows us there what it shows
 // nobody in the sandbox. tid's mounts are those that it may have been found in.
 func ofOurs(fd, tid int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) != nil || isOfOurs(fd, &st, tid)
+}
+
+// isOfOurs is ofOurs of a file whose status is known. A procfs is on no device: its
+// number is one of the kernel's own (fs/super.c, set_anon_super_fc), of major 0.
+func isOfOurs(fd int, st *unix.Stat_t, tid int) bool {
+	if unix.Major(st.Dev) != 0 {
+		return false
+	}
 	var fs unix.Statfs_t
 	switch {
-	case Ours(tid):
-		return false // we look ourselves
 	case unix.Fstatfs(fd, &fs) != nil:
 		return true
 	case fs.Type != unix.PROC_SUPER_MAGIC:
 		return false
+	case Ours(tid):
+		return false // we look ourselves
 	}
 	text, err := linkText(fd)
 	if err != nil {

@@ -153,11 +153,11 @@ func (v View) place(text string, l Lookup, last int) (Place, error) {
 	if p.Slash && p.name != "" {
 		p.name += "/"
 	}
-	if p.fd >= 0 && ofOurs(p.fd, v.TID) {
+	err := p.describe()
+	if err == nil && p.fd >= 0 && isOfOurs(p.fd, &p.stat, v.TID) {
 		p.Close()
 		return Place{Path: w.at, base: -1, fd: -1}, unix.ENOENT
 	}
-	err := p.describe()
 	return p, err
 }
 
@@ -199,8 +199,16 @@ func (p *Place) describe() error {
 	if p.fd < 0 {
 		return nil
 	}
-	if err := unix.Fstat(p.fd, &p.stat); err != nil {
+	err := p.examine(p.fd)
+	if err != nil {
 		p.Close()
+	}
+	return err
+}
+
+// examine fills in what fd tells, which is open on the file.
+func (p *Place) examine(fd int) error {
+	if err := unix.Fstat(fd, &p.stat); err != nil {
 		return err
 	}
 	p.Exists, p.Mode, p.Identity = true, p.stat.Mode, Identity{p.stat.Dev, p.stat.Ino}
@@ -218,17 +226,24 @@ func (p *Place) settle() {
 }
 
 // Open opens the file as openat2(2) does, and follows no symlink: ELOOP when
-// there is one (now). It may sleep.
+// there is one (now). It knows the file's type then. It may sleep.
 func (p *Place) Open(flags uint64, mode uint32) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: uint64(mode)}
 	if p.name != "" {
 		how.Resolve = noLinks
 		fd, err := openat2(p.base, p.name, how)
-		if err == nil && ofOurs(fd, p.tid) {
-			Close(fd)
-			return -1, unix.ENOENT
+		if err != nil {
+			return -1, err
 		}
-		return fd, err
+		if err = p.examine(fd); err == nil && isOfOurs(fd, &p.stat, p.tid) {
+			err = unix.ENOENT
+		}
+		if err != nil {
+			p.Exists = false
+			Close(fd)
+			return -1, err
+		}
+		return fd, nil
 	}
 	if flags&unix.O_PATH != 0 && flags&unix.O_NOFOLLOW != 0 {
 		return duplicate(p.fd)
@@ -252,11 +267,10 @@ func (p *Place) Look(noFollow bool) error {
 		flags |= unix.O_NOFOLLOW
 	}
 	fd, err := p.Open(flags, 0)
-	if err != nil {
-		return err
+	if err == nil {
+		p.fd = fd // there was none: it was opened by its name, and examined
 	}
-	p.fd = fd
-	return p.describe()
+	return err
 }
 
 // Descriptor is the O_PATH descriptor of the file, the place's own; -1: none.

@@ -99,6 +99,7 @@ func (n *notice) openPath(path int, o opening) reply {
 		o.flags&(kernel.ODirectory|oCreate) == kernel.ODirectory|oCreate: // the latter since Linux 6.4
 		return fails(syscall.EINVAL)
 	}
+	n.looks = o.flags&(oAccess|oCreate|oTrunc|oTmpfile) == 0
 	var err error
 	if o.text, err = n.text(path); err != nil {
 		return n.failed(err)
@@ -189,6 +190,7 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 	switch {
 	case err == nil:
 		r = opened(fd, flags&oCloexec != 0)
+		r.kind = p.Mode & syscall.S_IFMT
 		r.changes = o.flags&(oAccess|oCreate) != 0 && flags&oPath == 0
 		return r, false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:

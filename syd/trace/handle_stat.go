@@ -193,11 +193,15 @@ func emulateStat(w where, buf int, encode func(n *notice, st *kernel.Stat) ([]by
 
 // statOf is file for calls that may be commands to the sandbox.
 func (n *notice) statOf(w where, do func(*kernel.Place) reply) reply {
+	n.looks = true
 	text, l, held, err := n.aimed(w)
 	if err != nil {
 		return n.failed(err)
 	}
 	if command, ok := strings.CutPrefix(text, apiRoot); ok && (command == "" || command[0] == '/') {
+		if n.looks = false; !n.waits() {
+			return gone
+		}
 		if r, ok := n.command(command, do); ok {
 			return r
 		}
@@ -251,6 +255,7 @@ func emulateAccess(w where, mode int) func(*notice) reply {
 		if w.flags != noArg {
 			flags = n.arg(w.flags) & atEaccess
 		}
+		n.looks = true
 		return n.file(w, policy.Stat, func(p *kernel.Place) reply {
 			if err := n.asks(p, wanted, flags); err != nil {
 				return n.failed(err)
@@ -291,6 +296,7 @@ func emulateReadlink(w where, buf int) func(*notice) reply {
 		if size <= 0 {
 			return fails(syscall.EINVAL)
 		}
+		n.looks = true
 		text, l, _, err := n.aimed(w)
 		if err != nil {
 			return n.failed(err)

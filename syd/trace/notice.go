@@ -20,6 +20,9 @@ type notice struct {
 	row *row
 	tid int
 	p   *policy.Policy // in force when the call was received
+	// looks: the call changes nothing, so that whether its caller still waits need not
+	// be known before its answer is written, or something is recorded.
+	looks bool
 	// status is the caller's, once it was asked for.
 	status *kernel.Status
 }
@@ -33,7 +36,8 @@ type reply struct {
 	open    bool // it returns a copy of fd, which is closed
 	fd      int
 	cloexec bool
-	changes bool // fd may be written to, or was made
+	kind    uint32 // what fd is open on, as in S_IFMT; 0: not known
+	changes bool   // fd may be written to, or was made
 	restart bool // a signal interrupted it before it did anything
 	proceed bool // the kernel makes the call itself
 	gone    bool // the caller doesn't wait any more
@@ -89,10 +93,11 @@ func (n *notice) pointer(i int) uint64 {
 	return n.Args[i]
 }
 
-// text reads the string at argument i.
+// text reads the string at argument i. If the call only looks, it may be somebody
+// else's who has the caller's number by now.
 func (n *notice) text(i int) (string, error) {
 	text, err := kernel.ReadStringInto(n.buf[:], n.tid, n.pointer(i), kernel.PathMax)
-	if err == nil && !n.waits() {
+	if err == nil && !n.looks && !n.waits() {
 		err = errGone
 	}
 	return text, err
@@ -131,6 +136,9 @@ func (n *notice) allow(path string, categories ...policy.Category) syscall.Errno
 		action := n.p.Decide(policy.Request{Category: c, Path: path})
 		if action == policy.Allow {
 			continue
+		}
+		if n.looks && !n.waits() {
+			return errGone
 		}
 		n.recordPath(action, c, path)
 		if action == policy.Warn {

@@ -286,11 +286,7 @@ func (w *receiver) answer(r reply) {
 // too. Of a FIFO or a terminal its other end can, of a file that is open for
 // writing who executes it (ETXTBSY), of one that was made to be locked who locks it.
 func (r *reply) sharable() bool {
-	st, err := kernel.Fstat(r.fd)
-	if err != nil || r.changes {
-		return false
-	}
-	return st.Mode&syscall.S_IFMT == syscall.S_IFREG || st.Mode&syscall.S_IFMT == syscall.S_IFDIR
+	return !r.changes && (r.kind == syscall.S_IFREG || r.kind == syscall.S_IFDIR)
 }
 
 // ghost closes the listener for good: what is being done gets its result, what
