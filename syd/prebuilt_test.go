@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"syd/syd/filter"
@@ -24,8 +25,19 @@ func TestPrebuiltSandboxes(t *testing.T) {
 			os.Remove(name)
 		}
 	}
-	for _, text := range []string{"sandbox/pid:on", "sandbox/exec,chdir:on", "sandbox/exec:on"} {
-		p, err := policy.Parse([]policy.Command{{Where: t.Name(), Text: "sandbox/all:off"}, {Where: t.Name(), Text: text}}, nil)
+	for _, lines := range [][]string{
+		{"sandbox/all:off", "sandbox/pid:on"},
+		{"sandbox/all:off", "sandbox/exec,chdir:on"},
+		{"sandbox/all:off", "sandbox/exec:on"},
+		{"sandbox/all:on", "deny/all+/a"},
+		{"sandbox/all:on", "deny/all+/a", "lock:on"},
+	} {
+		var commands []policy.Command
+		for _, line := range lines {
+			commands = append(commands, policy.Command{Where: t.Name(), Text: line})
+		}
+		text := strings.Join(lines, ", ")
+		p, err := policy.Parse(commands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

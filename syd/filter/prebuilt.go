@@ -4,6 +4,7 @@ package filter
 
 import (
 	"embed"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"runtime"
@@ -17,7 +18,7 @@ import (
 //go:embed zz_*.bpf
 var files embed.FS
 
-// prebuilt is a role's program with placeholders, nil for options that none was
+// prebuilt is a role's program with placeholders, the caller's own, nil for options that none was
 // made for.
 func prebuilt(r Role, o Options) []byte {
 	if !o.plain() {
@@ -43,8 +44,23 @@ func prebuiltName(r Role, o Options) string {
 // there is one: it is named after what the rules say.
 func PrebuiltSandbox(rules []Rule) string {
 	sum := fnv.New64a()
+	var text []byte // fmt would take a tenth of a start
 	for _, r := range rules {
-		fmt.Fprint(sum, r.Syscall, r.Effect, uint(r.Errno), r.Conditions, ";")
+		text = append(append(text[:0], r.Syscall...), ' ', byte(r.Effect))
+		text = binary.LittleEndian.AppendUint64(text, uint64(r.Errno))
+		for _, c := range r.Conditions {
+			text = append(text, byte(c.Arg), byte(c.Input), byte(c.Input>>8), bit(c.Differs))
+			text = binary.LittleEndian.AppendUint64(text, c.Mask)
+			text = binary.LittleEndian.AppendUint64(text, c.Value)
+		}
+		sum.Write(append(text, ';'))
 	}
 	return fmt.Sprintf("zz_sandbox_%016x_%s.bpf", sum.Sum64(), runtime.GOARCH)
+}
+
+func bit(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"syd/syd/kernel"
 )
@@ -54,11 +55,11 @@ func writeAll(w io.Writer, text []byte, err error) error {
 	return err
 }
 
-var decimal = regexp.MustCompile(`\b[0-9]{10}\b`)
+var decimal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[0-9]{10}\b`) })
 
 // namePlaceholders puts names in the place of the numbers that are not known yet.
 func namePlaceholders(pfc []byte) []byte {
-	return decimal.ReplaceAllFunc(pfc, func(text []byte) []byte {
+	return decimal().ReplaceAllFunc(pfc, func(text []byte) []byte {
 		n, err := strconv.ParseUint(string(text), 10, 32)
 		if err != nil || n&0xffff_0000 != placeholderBits {
 			return text

@@ -5,6 +5,7 @@ package filter
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 )
 
@@ -23,21 +24,9 @@ const (
 	numRoles
 )
 
-var roles = [numRoles]struct {
-	name  string
-	rules []Rule
-}{
-	Process: {"process", slices.Concat(memory, outdated, write, advice, naming, running, limits, threads, confining)},
-	Tracer: {"tracer", slices.Concat(memory, outdated, openParent, unopened, closing, closeRange, write, advice, looks,
-		naming, hiding, mappings, handlers, running, tracing, sparing, asking, stops)},
-	Monitor: {"monitor", slices.Concat(memory, write, advice, naming, running, polling, monitoring, ending)},
-	Worker:  {"worker", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering, arguments, climbing, ending)},
-	Writer:  {"writer", slices.Concat(memory, write, advice, naming, running, polling, ending)},
-	Receiver: {"receiver", slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering,
-		receiving, becoming, changing, threads, titling, ending)},
-}
+var roleNames = [numRoles]string{"process", "tracer", "monitor", "worker", "writer", "receiver"}
 
-func (r Role) String() string { return roles[r].name }
+func (r Role) String() string { return roleNames[r] }
 
 // Roles are all there are.
 func Roles() []Role {
@@ -88,162 +77,184 @@ const (
 // not yet.
 const uncalled = "as in Syd; nobody calls it yet"
 
-// The tracer's rows, in Syd's order.
-var (
-	memory = []Rule{
-		{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
-		{Syscall: "mprotect", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
-	}
-	outdated = []Rule{
-		{Syscall: "open", Effect: Errno, Errno: syscall.ENOSYS, Why: "libc falls back to openat, which kills"},
-		{Syscall: "stat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
-		{Syscall: "lstat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
-	}
-	openParent = []Rule{
-		{Syscall: "openat", Effect: Allow, Argued: true,
-			Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
-			Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
-	}
-	unopened   = argued(uncalled, []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true}})
-	opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
-	closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
-	closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
-	write      = []Rule{
-		{Syscall: "write", Effect: Allow, Conditions: is(0, LogFD), Why: "records"},
-		{Syscall: "write", Effect: Allow, Conditions: equals(0, 2), Why: "the last words of a fault"},
-		{Syscall: "write", Effect: Allow, Conditions: is(0, EventFD), Why: "the language runtime wakes its poller"},
-		{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up", Argued: true},
-	}
-	advice = argued("", each("madvise", 2, "the collector gives memory back, or asks for huge pages",
-		4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */))
-	looks = argued("", each("fcntl", 1, "looks at a descriptor, or copies it",
-		1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */))
-	copying = each("fcntl", 1, "copies a descriptor", 1030 /* F_DUPFD_CLOEXEC */)
-	naming  = []Rule{
-		{Syscall: "prctl", Effect: Allow, Argued: true,
-			Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
-			Why:        "the collector names its memory, where the kernel has CONFIG_ANON_VMA_NAME"},
-	}
-	hiding = []Rule{
-		{Syscall: "prctl", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: setDumpable}, {Arg: 1, Mask: ^uint64(0)}},
-			Why: "not dumpable, once the eldest has left our memory"},
-	}
-	mappings = []Rule{
-		{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in; nobody calls it yet", Argued: true},
-	}
-	handlers = []Rule{
-		{Syscall: "rt_sigaction", Effect: Allow, Conditions: equals(1, 0), Why: "asks; a new handler kills", Argued: true},
-	}
-	kcapi = []Rule{
-		{Syscall: "socket", Effect: Allow, Guarded: true, Conditions: equals(0, afALG), Why: "checksums by the kernel"},
-		{Syscall: "bind", Effect: Allow, Guarded: true, Why: "as socket"},
-		{Syscall: "accept4", Effect: Allow, Guarded: true, Why: "as socket"},
-		{Syscall: "pipe2", Effect: Allow, Guarded: true, Conditions: equals(1, oCloexec), Why: "to splice a file through"},
-		{Syscall: "splice", Effect: Allow, Why: "a file into it; all registers are in use"},
-		{Syscall: "sendfile", Effect: Allow, Guarded: true, Why: "a file into it"},
-		{Syscall: "recvmsg", Effect: Allow, Guarded: true, Why: "the checksum"},
-		{Syscall: "sendmsg", Effect: Allow, Guarded: true, Why: "the key"},
-	}
-	// running is what the language runtime needs on any thread.
-	running = slices.Concat(
-		plain("the language runtime", "futex", "sched_yield", "epoll_pwait", "rt_sigreturn", "exit_group"),
-		argued("the language runtime, seldom: locks, preemption, a collection that ends here",
-			plain("", "nanosleep", "munmap", "getpid", "gettid", "rt_sigprocmask", "sigaltstack", "restart_syscall")),
-		argued("libc's allocator", plain("", "brk")),
-		argued("where the vDSO can't be used", plain("", "clock_gettime", "getrandom")),
-		[]Rule{{Syscall: "tgkill", Effect: Allow, Conditions: is(0, PID), Why: "the language runtime interrupts a thread"}},
-	)
-	tracing = slices.Concat(plain("the main loop", "waitid"), killing, []Rule{
-		{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
-		{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
-		{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
-		{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
-	})
-	// killing means no group by its number, nor all processes. It may mean the caller's
-	// own group, 0: libseccomp compares a register once.
-	killing = []Rule{
-		{Syscall: "kill", Effect: Allow, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
-	}
-	// sparing is how a call is recognised that is aimed at the supervisor.
-	sparing = plain("whom a number means", "getpgid")
-	asking  = argued(uncalled, []Rule{
-		{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
-		{Syscall: "faccessat2", Effect: Allow, Guarded: true},
-		{Syscall: "getdents64", Effect: Allow, Guarded: true},
-		{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true},
-		{Syscall: "pidfd_open", Effect: Allow, Guarded: true},
-		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true},
-	})
-	stops = []Rule{{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"}}
+// A rowTable has the rows of all roles.
+type rowTable struct {
+	roles   [numRoles][]Rule
+	kcapi   []Rule // of the process and the tracer, with that option
+	runtime []Rule // what the language runtime calls
+}
 
-	// What the other roles do.
-	reading   = plain("a tracee's /proc", "read")
-	answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "fstatfs", "newfstatat", "readlinkat", "statx")
-	limits    = plain("the language runtime looks after the CPU limit of its control group", "pread64")
-	climbing  = argued("the way up from a directory whose path is too long to be told", []Rule{{Syscall: "getdents64", Effect: Allow, Guarded: true}})
-	arguments = plain("the first bytes of a file that is to be executed", "pread64")
-	threads   = slices.Concat([]Rule{
-		{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
-			Why: "a thread of this process, and nothing else"},
-		{Syscall: "clone3", Effect: Errno, Errno: syscall.ENOSYS, Why: "its flags are in memory; libc falls back to clone"},
-	}, plain("a thread's start", "set_robust_list", "rseq"), plain("a thread's end", "exit"), []Rule{
-		{Syscall: "sched_getaffinity", Effect: Allow, Why: "a thread's start"},
-		{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had", Argued: true},
-		{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words", Argued: true},
-	})
-	// receiving is how calls are taken and answered, and what making them takes that
-	// changes nothing. A receiver may start another, which is born confined.
-	receiving = slices.Concat(
-		guarded("ioctl", "a call that waits is taken, or answered, or asked about", 1,
-			0xc0502100 /* NOTIF_RECV */, 0xc0182101 /* SEND */, 0x40082102 /* ID_VALID */, 0x40182103 /* ADDFD */),
-		[]Rule{
-			{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "access, for a tracee"},
-			{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "a directory, for a tracee"},
-			{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee whose descriptor is borrowed"},
-			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
-		},
-		plain("answers in a tracee's memory: all registers are in use", "process_vm_writev"),
-		cookied("for a tracee", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch"),
-		[]Rule{
-			{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: killing[0].Conditions, Why: "a tracee, by its number"},
-			{Syscall: "memfd_create", Effect: Allow, Guarded: true, Why: "the state, for who reads it"},
-			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "nobody can write to it"},
-			{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 4 /* F_SETFL */), Why: "for a tracee, where there are append-only files", Argued: true},
-			{Syscall: "fallocate", Effect: Allow, Why: "likewise", Argued: true},
-			{Syscall: "lseek", Effect: Allow, Why: "a directory that was not all read", Argued: true},
-			{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true},
-			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
-			{Syscall: "dup3", Effect: Allow, Guarded: true, Conditions: slices.Concat(is(1, Listener), equals(2, oCloexec)),
-				Why: "the listener is closed for good, and its number taken"},
-		},
+// rows makes the table, for who needs more than what was compiled beforehand. The
+// tracer's rows are in Syd's order.
+var rows = sync.OnceValue(func() *rowTable {
+	var (
+		memory = []Rule{
+			{Syscall: "mmap", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
+			{Syscall: "mprotect", Effect: Allow, Conditions: without(2, protExec), Why: "memory, never executable", Argued: true},
+		}
+		outdated = []Rule{
+			{Syscall: "open", Effect: Errno, Errno: syscall.ENOSYS, Why: "libc falls back to openat, which kills"},
+			{Syscall: "stat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
+			{Syscall: "lstat", Effect: Errno, Errno: syscall.ENOSYS, Why: "as for open"},
+		}
+		openParent = []Rule{
+			{Syscall: "openat", Effect: Allow, Argued: true,
+				Conditions: []Condition{{Arg: 1, Input: DotDot}, {Arg: 2, Mask: ^uint64(0), Value: parentFlags}},
+				Why:        "the parent directory, by the program's own constant, on the way up from a path too long to be asked for"},
+		}
+		unopened   = argued(uncalled, []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true}})
+		opening    = []Rule{{Syscall: "openat2", Effect: Allow, Guarded: true, Why: "/proc of a tracee, and what its paths lead to"}}
+		closing    = []Rule{{Syscall: "close", Effect: Allow, Guarded: true, Why: "what was opened"}}
+		closeRange = []Rule{{Syscall: "close_range", Effect: Allow, Guarded: true, Why: "as close; nobody calls it yet", Argued: true}}
+		write      = []Rule{
+			{Syscall: "write", Effect: Allow, Conditions: is(0, LogFD), Why: "records"},
+			{Syscall: "write", Effect: Allow, Conditions: equals(0, 2), Why: "the last words of a fault"},
+			{Syscall: "write", Effect: Allow, Conditions: is(0, EventFD), Why: "the language runtime wakes its poller"},
+			{Syscall: "write", Effect: Allow, Guarded: true, Why: "memory of a tracee; our own wake-up", Argued: true},
+		}
+		advice = argued("", each("madvise", 2, "the collector gives memory back, or asks for huge pages",
+			4 /* DONTNEED */, 8 /* FREE */, 14 /* HUGEPAGE */, 15 /* NOHUGEPAGE */, 25 /* COLLAPSE */))
+		looks = argued("", each("fcntl", 1, "looks at a descriptor, or copies it",
+			1 /* F_GETFD */, 3 /* F_GETFL */, 1030 /* F_DUPFD_CLOEXEC */))
+		copying = each("fcntl", 1, "copies a descriptor", 1030 /* F_DUPFD_CLOEXEC */)
+		naming  = []Rule{
+			{Syscall: "prctl", Effect: Allow, Argued: true,
+				Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: vmaName}, {Arg: 1, Mask: ^uint64(0)}},
+				Why:        "the collector names its memory, where the kernel has CONFIG_ANON_VMA_NAME"},
+		}
+		hiding = []Rule{
+			{Syscall: "prctl", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: ^uint64(0), Value: setDumpable}, {Arg: 1, Mask: ^uint64(0)}},
+				Why: "not dumpable, once the eldest has left our memory"},
+		}
+		mappings = []Rule{
+			{Syscall: "ioctl", Effect: Allow, Guarded: true, Conditions: equals(1, procmapQuery), Why: "which mapping an address is in; nobody calls it yet", Argued: true},
+		}
+		handlers = []Rule{
+			{Syscall: "rt_sigaction", Effect: Allow, Conditions: equals(1, 0), Why: "asks; a new handler kills", Argued: true},
+		}
+		kcapi = []Rule{
+			{Syscall: "socket", Effect: Allow, Guarded: true, Conditions: equals(0, afALG), Why: "checksums by the kernel"},
+			{Syscall: "bind", Effect: Allow, Guarded: true, Why: "as socket"},
+			{Syscall: "accept4", Effect: Allow, Guarded: true, Why: "as socket"},
+			{Syscall: "pipe2", Effect: Allow, Guarded: true, Conditions: equals(1, oCloexec), Why: "to splice a file through"},
+			{Syscall: "splice", Effect: Allow, Why: "a file into it; all registers are in use"},
+			{Syscall: "sendfile", Effect: Allow, Guarded: true, Why: "a file into it"},
+			{Syscall: "recvmsg", Effect: Allow, Guarded: true, Why: "the checksum"},
+			{Syscall: "sendmsg", Effect: Allow, Guarded: true, Why: "the key"},
+		}
+		// running is what the language runtime needs on any thread.
+		running = slices.Concat(
+			plain("the language runtime", "futex", "sched_yield", "epoll_pwait", "rt_sigreturn", "exit_group"),
+			argued("the language runtime, seldom: locks, preemption, a collection that ends here",
+				plain("", "nanosleep", "munmap", "getpid", "gettid", "rt_sigprocmask", "sigaltstack", "restart_syscall")),
+			argued("libc's allocator", plain("", "brk")),
+			argued("where the vDSO can't be used", plain("", "clock_gettime", "getrandom")),
+			[]Rule{{Syscall: "tgkill", Effect: Allow, Conditions: is(0, PID), Why: "the language runtime interrupts a thread"}},
+		)
+		// killing means no group by its number, nor all processes. It may mean the caller's
+		// own group, 0: libseccomp compares a register once.
+		killing = []Rule{
+			{Syscall: "kill", Effect: Allow, Conditions: without(0, ^uint64(0x7fffffff)), Why: "a tracee that may not go on, by its number"},
+		}
+		tracing = slices.Concat(plain("the main loop", "waitid"), killing, []Rule{
+			{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a tracee's thread is of"},
+			{Syscall: "sched_getaffinity", Effect: Allow, Why: "stays beside a busy tracee"},
+			{Syscall: "sched_setaffinity", Effect: Allow, Why: "stays beside a busy tracee, and has workers beside itself"},
+			{Syscall: "getcpu", Effect: Allow, Why: "beside which"},
+		})
+		// sparing is how a call is recognised that is aimed at the supervisor.
+		sparing = plain("whom a number means", "getpgid")
+		asking  = argued(uncalled, []Rule{
+			{Syscall: "execveat", Effect: Allow, Guarded: true, Conditions: with(4, execveCheck)},
+			{Syscall: "faccessat2", Effect: Allow, Guarded: true},
+			{Syscall: "getdents64", Effect: Allow, Guarded: true},
+			{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true},
+			{Syscall: "pidfd_open", Effect: Allow, Guarded: true},
+			{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true},
+		})
+		stops = []Rule{{Syscall: "ptrace", Effect: Allow, Guarded: true, Why: "the tracees' stops"}}
+
+		// What the other roles do.
+		reading   = plain("a tracee's /proc", "read")
+		answering = plain("a tracee's memory and files", "fstat", "process_vm_readv", "fstatfs", "newfstatat", "readlinkat", "statx")
+		limits    = plain("the language runtime looks after the CPU limit of its control group", "pread64")
+		climbing  = argued("the way up from a directory whose path is too long to be told", []Rule{{Syscall: "getdents64", Effect: Allow, Guarded: true}})
+		arguments = plain("the first bytes of a file that is to be executed", "pread64")
+		threads   = slices.Concat([]Rule{
+			{Syscall: "clone", Effect: Allow, Conditions: []Condition{{Arg: 0, Mask: cloneThread | cloneNoThread, Value: cloneThread}},
+				Why: "a thread of this process, and nothing else"},
+			{Syscall: "clone3", Effect: Errno, Errno: syscall.ENOSYS, Why: "its flags are in memory; libc falls back to clone"},
+		}, plain("a thread's start", "set_robust_list", "rseq"), plain("a thread's end", "exit"), []Rule{
+			{Syscall: "sched_getaffinity", Effect: Allow, Why: "a thread's start"},
+			{Syscall: "clock_nanosleep", Effect: Allow, Why: "libc waits a little where a thread can't be had", Argued: true},
+			{Syscall: "writev", Effect: Allow, Conditions: equals(0, 2), Why: "libc's last words", Argued: true},
+		})
+		// receiving is how calls are taken and answered, and what making them takes that
+		// changes nothing. A receiver may start another, which is born confined.
+		receiving = slices.Concat(
+			guarded("ioctl", "a call that waits is taken, or answered, or asked about", 1,
+				0xc0502100 /* NOTIF_RECV */, 0xc0182101 /* SEND */, 0x40082102 /* ID_VALID */, 0x40182103 /* ADDFD */),
+			[]Rule{
+				{Syscall: "faccessat2", Effect: Allow, Guarded: true, Why: "access, for a tracee"},
+				{Syscall: "getdents64", Effect: Allow, Guarded: true, Why: "a directory, for a tracee"},
+				{Syscall: "pidfd_open", Effect: Allow, Guarded: true, Why: "a tracee whose descriptor is borrowed"},
+				{Syscall: "pidfd_getfd", Effect: Allow, Guarded: true, Why: "its descriptor"},
+			},
+			plain("answers in a tracee's memory: all registers are in use", "process_vm_writev"),
+			cookied("for a tracee", "getxattr", "lgetxattr", "listxattr", "llistxattr", "inotify_add_watch"),
+			[]Rule{
+				{Syscall: "kill", Effect: Allow, Guarded: true, Conditions: killing[0].Conditions, Why: "a tracee, by its number"},
+				{Syscall: "memfd_create", Effect: Allow, Guarded: true, Why: "the state, for who reads it"},
+				{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 1033 /* F_ADD_SEALS */), Why: "nobody can write to it"},
+				{Syscall: "fcntl", Effect: Allow, Conditions: equals(1, 4 /* F_SETFL */), Why: "for a tracee, where there are append-only files", Argued: true},
+				{Syscall: "fallocate", Effect: Allow, Why: "likewise", Argued: true},
+				{Syscall: "lseek", Effect: Allow, Why: "a directory that was not all read", Argued: true},
+				{Syscall: "prlimit64", Effect: Allow, Conditions: equals(2, 0), Why: "how many descriptors a tracee may have", Argued: true},
+				{Syscall: "tgkill", Effect: Allow, Conditions: equals(2, 0), Why: "which process a thread is of"},
+				{Syscall: "dup3", Effect: Allow, Guarded: true, Conditions: slices.Concat(is(1, Listener), equals(2, oCloexec)),
+					Why: "the listener is closed for good, and its number taken"},
+			},
+		)
+		// becoming is how a receiver works as a tracee.
+		becoming = slices.Concat(
+			guarded("unshare", "a umask of its own", 0, 0x200 /* CLONE_FS */),
+			cookied("works with a tracee's umask or credentials", "umask", "setgroups", "capset"),
+			[]Rule{
+				{Syscall: "setresuid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
+				{Syscall: "setresgid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
+			},
+			plain("whose they are to begin with", "capget", "geteuid", "getegid", "getgroups"),
+		)
+		// changing are calls that receivers make for tracees and that change files.
+		changing = cookied("for a tracee", "mkdirat", "mknodat", "linkat", "symlinkat", "unlinkat", "renameat2", "fchmodat", "fchownat",
+			"utimensat", "truncate", "ftruncate", "setxattr", "removexattr")
+		polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
+		monitoring = []Rule{
+			{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
+			{Syscall: "waitid", Effect: Allow, Conditions: with(3, waitLook), Why: "whether the sender is a tracee; looks, and neither waits nor reaps"},
+			{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
+			{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
+		}
+		ending    = argued("the thread's end", plain("", "exit"))
+		titling   = []Rule{{Syscall: "prctl", Effect: Allow, Conditions: equals(0, setName), Why: "a thread takes its name"}}
+		confining = []Rule{
+			titling[0],
+			{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
+		}
 	)
-	// becoming is how a receiver works as a tracee.
-	becoming = slices.Concat(
-		guarded("unshare", "a umask of its own", 0, 0x200 /* CLONE_FS */),
-		cookied("works with a tracee's umask or credentials", "umask", "setgroups", "capset"),
-		[]Rule{
-			{Syscall: "setresuid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
-			{Syscall: "setresgid", Effect: Allow, Guarded: true, Conditions: effectiveOnly, Why: "likewise"},
-		},
-		plain("whose they are to begin with", "capget", "geteuid", "getegid", "getgroups"),
-	)
-	// changing are calls that receivers make for tracees and that change files.
-	changing = cookied("for a tracee", "mkdirat", "mknodat", "linkat", "symlinkat", "unlinkat", "renameat2", "fchmodat", "fchownat",
-		"utimensat", "truncate", "ftruncate", "setxattr", "removexattr")
-	polling    = argued("sleeps while its pipe is empty or full", plain("", "ppoll"))
-	monitoring = []Rule{
-		{Syscall: "read", Effect: Allow, Why: "caught signals, and who sent them"},
-		{Syscall: "waitid", Effect: Allow, Conditions: with(3, waitLook), Why: "whether the sender is a tracee; looks, and neither waits nor reaps"},
-		{Syscall: "rt_sigaction", Effect: Allow, Guarded: true, Why: "stops the supervisor as the terminal would"},
-		{Syscall: "pidfd_send_signal", Effect: Allow, Guarded: true, Why: "forwards a signal to the eldest"},
+	t := &rowTable{kcapi: kcapi, runtime: slices.Concat(memory, advice, naming, running)}
+	t.roles = [numRoles][]Rule{
+		Process: slices.Concat(memory, outdated, write, advice, naming, running, limits, threads, confining),
+		Tracer: slices.Concat(memory, outdated, openParent, unopened, closing, closeRange, write, advice, looks,
+			naming, hiding, mappings, handlers, running, tracing, sparing, asking, stops),
+		Monitor: slices.Concat(memory, write, advice, naming, running, polling, monitoring, ending),
+		Worker:  slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering, arguments, climbing, ending),
+		Writer:  slices.Concat(memory, write, advice, naming, running, polling, ending),
+		Receiver: slices.Concat(memory, opening, closing, write, advice, copying, naming, running, reading, answering,
+			receiving, becoming, changing, threads, titling, ending),
 	}
-	ending    = argued("the thread's end", plain("", "exit"))
-	titling   = []Rule{{Syscall: "prctl", Effect: Allow, Conditions: equals(0, setName), Why: "a thread takes its name"}}
-	confining = []Rule{
-		titling[0],
-		{Syscall: "seccomp", Effect: Allow, Guarded: true, Conditions: equals(0, setModeFilter), Why: "a thread takes a narrower filter"},
-	}
-)
+	return t
+})
 
 // effectiveOnly leaves the real and the saved ID as they are.
 var effectiveOnly = []Condition{{Arg: 0, Mask: ^uint64(0), Value: ^uint64(0)}, {Arg: 2, Mask: ^uint64(0), Value: ^uint64(0)}}
@@ -280,7 +291,7 @@ func cookied(why string, names ...string) []Rule {
 // ByRuntime says whether the language runtime makes a call, and so may make it
 // on any thread.
 func ByRuntime(name string) bool {
-	return slices.ContainsFunc(slices.Concat(memory, advice, naming, running), func(r Rule) bool { return r.Syscall == name })
+	return slices.ContainsFunc(rows().runtime, func(r Rule) bool { return r.Syscall == name })
 }
 
 func plain(why string, names ...string) []Rule {
@@ -302,17 +313,18 @@ func each(name string, arg uint, why string, values ...uint64) []Rule {
 // Rules are the rows of a role's filter; every call that none of them allows
 // kills the process.
 func Rules(r Role, o Options) []Rule {
-	all := roles[r].rules
+	table := rows()
+	all := table.roles[r]
 	if r == Process {
 		for other := Process + 1; other < numRoles; other++ {
 			if other != Receiver || o.Emulate {
-				all = slices.Concat(all, roles[other].rules)
+				all = slices.Concat(all, table.roles[other])
 			}
 		}
 	}
 	if r == Process || r == Tracer {
 		if o.Kcapi {
-			all = slices.Concat(all, kcapi)
+			all = slices.Concat(all, table.kcapi)
 		}
 		all = slices.Concat(all, transitions("u", o.UIDs), transitions("g", o.GIDs))
 	}
@@ -358,7 +370,7 @@ func transitions(kind string, all []Transition) []Rule {
 // Program is a role's filter but for the inputs, which Fill puts in once.
 func Program(r Role, o Options) ([]byte, error) {
 	if program := prebuilt(r, o); program != nil {
-		return slices.Clone(program), nil
+		return program, nil
 	}
 	return assemble(supervisorKind, Rules(r, o), exportBPF)
 }

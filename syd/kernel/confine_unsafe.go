@@ -4,8 +4,7 @@ package kernel
 
 import (
 	"fmt"
-	"os"
-	"strings"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -57,9 +56,11 @@ func NameThread(name string) {
 // Preconditions: EventFD was not called yet.
 func RuntimeEventFD() (int, error) {
 	time.AfterFunc(time.Hour, func() {}).Stop()
-	for fd := 0; fd < 1<<16; fd++ {
-		link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-		if err != nil || !strings.HasPrefix(link, "anon_inode:[eventfd") {
+	const eventfd = "anon_inode:[eventfd"
+	var link [len(eventfd)]byte
+	for fd := range 1 << 16 {
+		n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), link[:])
+		if err != nil || string(link[:n]) != eventfd {
 			continue
 		}
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC != 0 {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Access is something that a program did, or would have: a record of an observed
@@ -149,7 +150,7 @@ func temporaries(records []Access) map[string]string {
 			words = append(words, path)
 		default:
 			patterns[path] = pattern
-			if parts := randomName.FindStringSubmatch(name); parts != nil {
+			if parts := randomName().FindStringSubmatch(name); parts != nil {
 				series[[2]string{dir, parts[1]}] = true
 			}
 		}
@@ -158,31 +159,36 @@ func temporaries(records []Access) map[string]string {
 	// known by the others of their series.
 	for _, path := range words {
 		dir, name := split(path)
-		if parts := randomName.FindStringSubmatch(name); parts != nil && series[[2]string{dir, parts[1]}] {
+		if parts := randomName().FindStringSubmatch(name); parts != nil && series[[2]string{dir, parts[1]}] {
 			patterns[path] = Exactly(parts[1]) + "??????" + parts[3]
 		}
 	}
 	return patterns
 }
 
+// Compiled by who learns: they take longer than the rest of a start.
 var (
-	tmpName    = regexp.MustCompile(`^tmp([_.-][a-z]+[_.-])*`)
-	pythonName = regexp.MustCompile(`^[a-z0-9_]{8}$`)
-	perlName   = regexp.MustCompile(`^[A-Za-z0-9_]{10}$`)
-	randomName = regexp.MustCompile(`^(.*)([0-9A-Za-z]{6})((?:\.[a-z]+)*)$`)
+	tmpName    = pattern(`^tmp([_.-][a-z]+[_.-])*`)
+	pythonName = pattern(`^[a-z0-9_]{8}$`)
+	perlName   = pattern(`^[A-Za-z0-9_]{10}$`)
+	randomName = pattern(`^(.*)([0-9A-Za-z]{6})((?:\.[a-z]+)*)$`)
 )
+
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // random is a pattern for names like name, of which a part seems random: behind
 // tmp whatever there is, else as mkstemp(3), Python and Perl make it. "": none does.
 func random(name string) string {
-	if prefix := tmpName.FindString(name); prefix != "" && prefix != name {
+	if prefix := tmpName().FindString(name); prefix != "" && prefix != name {
 		return prefix + "*"
 	}
 	lower := func(s string) bool { return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == "" }
-	if pythonName.MatchString(name) || perlName.MatchString(name) && !lower(name) {
+	if pythonName().MatchString(name) || perlName().MatchString(name) && !lower(name) {
 		return strings.Repeat("?", len(name))
 	}
-	parts := randomName.FindStringSubmatch(name)
+	parts := randomName().FindStringSubmatch(name)
 	if parts == nil || lower(parts[2]) {
 		return ""
 	}

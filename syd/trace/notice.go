@@ -38,10 +38,10 @@ type reply struct {
 	cloexec bool
 	kind    uint32 // what fd is open on, as in S_IFMT; 0: not known
 	changes bool   // fd may be written to, or was made
-	restart bool // a signal interrupted it before it did anything
-	proceed bool // the kernel makes the call itself
-	gone    bool // the caller doesn't wait any more
-	ghost   bool // the listener closes once it is answered
+	restart bool   // a signal interrupted it before it did anything
+	proceed bool   // the kernel makes the call itself
+	gone    bool   // the caller doesn't wait any more
+	ghost   bool   // the listener closes once it is answered
 }
 
 func fails(errno syscall.Errno) reply { return reply{errno: errno} }
