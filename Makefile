@@ -3,7 +3,8 @@
 #   make build   bin/syd and bin/sydtest
 #   make demo    builds, then shows real programs under syd and the suite's smoke run
 #   make test    everything that a change must pass
-#   make slow    the specs that take long, too
+#   make slow    the specs that take long, too, and as an ordinary user those that
+#                load the machine
 #   make bench   cost ratios to native
 #   make syscalls  what syd's threads really call, against their filters
 
@@ -36,7 +37,7 @@ unit: build
 
 suite: build cross
 	bin/sydtest run --syd bin/syd
-	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --user nobody; fi
+	@if [ "$$(id -u)" = 0 ]; then set -x; bin/sydtest run --syd bin/syd --user nobody --label '!stress'; fi
 
 slow: build
 	CGO_ENABLED=0 $(GO) test -timeout 60m ./cmd/sydtest

@@ -156,7 +156,7 @@ var _ = Describe("a command to the sandbox", func() {
 			Expect(result).To(And(ExitWith(0), Complain("Permission denied")), "%q", name)
 			Expect(Syd(ctx, apiOpen("off"), "mkdir", path+"/x")).To(ExitWith(0), "the control: %q", name)
 		}
-	})
+	}, Stress)
 })
 
 // apiCategories is every category, as the state names them.

@@ -282,7 +282,7 @@ var _ = Describe("load", func() {
 			Expect(after).To(HaveKeyWithValue("rules", HaveLen(3)), "%v", words)
 			Expect(after["categories"].(map[string]any)["ioctl"]).To(HaveKeyWithValue("enabled", false))
 		}
-	}, Smoke)
+	}, Smoke, Stress)
 
 	Spec("API-05.10", "reads from where the descriptor is to its end", func(ctx context.Context) {
 		result, before, after := apiLoad(ctx, apiOpen("off"), "load", "end", "deny/mkdir+/x\n")
@@ -321,7 +321,7 @@ var _ = Describe("load", func() {
 		}
 		_, before, after := apiLoad(ctx, apiOpen("off"), "load", "memory", good)
 		Expect(apiChanges(before, after)).NotTo(BeEmpty(), "the control")
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("API-05.14", "that waits for its text keeps nobody waiting", func(ctx context.Context) {
 		late := Fixture("api", "load-late", "deny/mkdir+/x\n", "self", "sandbox/mkdir:off", "self", "sandbox/mkdir?", "self", "@lock")

@@ -76,7 +76,7 @@ var _ = Describe("a process number that is used again", func() {
 			result := within(ctx, "400", atMost(8), "batches", kind, "900")
 			Expect(result).To(SayLine("batch 1 wrong 0"), kind)
 		}
-	}, Requires("pid_max_namespace"))
+	}, Requires("pid_max_namespace"), Stress)
 })
 
 // holdings is what a process holds now: open descriptors, threads, and resident
@@ -130,12 +130,12 @@ var _ = Describe("the supervisor", func() {
 
 	Spec("CAC-02.2", "holds no more after 4,000 threads than after 1,000", func(ctx context.Context) {
 		expectNoGrowth(ctx, allowAll(), "thread", 1000, 3000)
-	})
+	}, Stress)
 
 	Spec("CAC-02.3", "holds no more after 2,000 killed processes than after 500", func(ctx context.Context) {
 		expectNoGrowth(ctx, allowAll(), "killed", 500, 1500)
 		expectNoGrowth(ctx, Off, "threaded-killed", 100, 200)
-	})
+	}, Stress)
 
 	Spec("CAC-02.4", "holds no more after 100,000 processes than after 1,000", func(ctx context.Context) {
 		expectNoGrowth(ctx, allowAll(), "fork", 1000, 99_000)

@@ -44,7 +44,7 @@ var _ = Describe("the end of a call that the tracer waits for", func() {
 		result := Syd(ctx, execOpen, Fixture("exec", "kill-storm", "100", "chdir", TempDir())...)
 		Expect(result).To(HaveFact("killed", "100"))
 		Expect(result.Stderr).To(BeEmpty())
-	}, Clauses("EVT-SCM-01"))
+	}, Clauses("EVT-SCM-01"), Stress)
 
 	Spec("EVT-SYX-01.4", "loses no signal and no call when signals come all the time", func(ctx context.Context) {
 		_, native := execSame(ctx, Fixture("tracestate", "chdir-signals", "200", TempDir())...)
@@ -144,5 +144,5 @@ var _ = Describe("chdir", func() {
 		Expect(result).To(ExitWith(0))
 		Expect(result.Facts("sharer")).To(ContainElement("signal SIGKILL"))
 		Expect(result.Facts("sharer")).NotTo(ContainElement("exit 10"), "%s", result)
-	})
+	}, Stress)
 })

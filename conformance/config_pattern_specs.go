@@ -69,7 +69,7 @@ var _ = Describe("a path pattern", func() {
 		configMatches(ctx, []string{"a", "b", "c", "-", "]", "ab"}, [][]string{
 			{"/[ab]", "a", "b"}, {"/[a-c]", "a", "b", "c"}, {"/[a-]", "a", "-"}, {"/[-a]", "a", "-"}, {"/[]a]", "a", "]"}, {"/[a][b]", "ab"}, {"/[cb-]", "b", "c", "-"},
 		})
-	})
+	}, Stress)
 
 	Spec("CFG-05.6", "matches all but a choice by `[!...]`, but no slash", func(ctx context.Context) {
 		configMatches(ctx, []string{"a", "b", "é", "!", "d/a"}, [][]string{

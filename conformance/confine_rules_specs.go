@@ -313,7 +313,7 @@ var _ = Describe("the eldest's first output", func() {
 	}
 	Spec("CNF-25.1", "comes after the tracer's filters, at 60 starts", func(ctx context.Context) {
 		Each(make([]int, 60), 2, func(int) { finalAt(ctx, Off) })
-	})
+	}, Stress)
 	Spec("CNF-25.2", "comes after the tracer's filters with every call traced", func(ctx context.Context) {
 		Each(make([]int, 30), 2, func(int) { finalAt(ctx, launchEverything) })
 	})

@@ -142,7 +142,7 @@ var _ = Describe("the cookies", func() {
 			Expect(slices.ContainsFunc(flags, func(f string) bool { return slices.Contains(strings.Fields(f), "sl") })).To(Equal(sealed), "%s: %q", option, flags)
 			s.end(ctx)
 		}
-	}, Requires("seccomp_get_filter", "amd64", "mseal_shown"))
+	}, Requires("seccomp_get_filter", "amd64", "mseal_shown"), Stress)
 
 	Spec("CKE-02.1", "let calls be made that carry them, in the filter that is loaded, and no wrong bit does", func(ctx context.Context) {
 		_, j := loadedFilter(ctx, confinement.Options{})
@@ -166,7 +166,7 @@ var _ = Describe("the cookies", func() {
 			Expect(got).To(Equal([]int64{c.returns}), c.name)
 		}
 		s.end(ctx)
-	}, Requires("seccomp_get_filter", "amd64"))
+	}, Requires("seccomp_get_filter", "amd64"), Stress)
 
 	Spec("CKE-02.4", "kill the living supervisor when one bit is wrong", func(ctx context.Context) {
 		Each(guardedCalls, 2, func(c struct {

@@ -91,5 +91,5 @@ var _ = Describe("a storm of exec", func() {
 		result := Syd(ctx, append([]string{}, execRules("filter/exec+"+program)...), Fixture("exec", "kill-storm", "100", "execve", program)...)
 		Expect(result).To(HaveFact("killed", "100"))
 		Expect(result.Stderr).To(BeEmpty())
-	}, Clauses("EVT-SCM-01"))
+	}, Clauses("EVT-SCM-01"), Stress)
 })

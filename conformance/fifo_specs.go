@@ -66,7 +66,7 @@ var _ = Describe("an open that waits for a FIFO's other end", func() {
 				Expect(native).To(HaveFact("went-on", "50"))
 			}
 		}
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("PTH-07.3", "keeps no other thread of its process from making calls, in 2, 10 or 40 threads at once", func(ctx context.Context) {
 		for _, n := range crowds {
@@ -170,7 +170,7 @@ var _ = Describe("a supervisor that makes calls", func() {
 		})
 		run.CloseStdin()
 		Expect(run.Wait(ctx)).To(ExitWith(9))
-	}, TimeLimit(10*time.Second))
+	}, TimeLimit(10*time.Second), Stress)
 
 	Spec("PTH-07.11", "wakes less than 1,000 times a second for ten opens that wait", func(ctx context.Context) {
 		run := With(Interactive()).Start(ctx, emulated(), Fixture("fifo", "wait", "processes", "10", "read")...)
@@ -186,7 +186,7 @@ var _ = Describe("a supervisor that makes calls", func() {
 		})
 		run.CloseStdin()
 		Expect(run.Wait(ctx)).To(ExitWith(9))
-	})
+	}, Stress)
 })
 
 var _ = Describe("a signal", func() {

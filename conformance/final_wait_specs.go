@@ -123,7 +123,7 @@ var _ = Describe("the eldest's status", func() {
 		Each(codes, 4, func(code int) {
 			Expect(Syd(ctx, Off, Fixture("process", "exit", strconv.Itoa(code))...)).To(ExitWith(code))
 		})
-	})
+	}, Stress)
 
 	Spec("TRC-16.3", "is not that of a later process with the eldest's number", func(ctx context.Context) {
 		for _, opts := range [][]string{OffWaitAll, append(allowAll(), Rules("trace/exit_wait_all:1")...)} {
@@ -149,7 +149,7 @@ var _ = Describe("an eldest that ends last", func() {
 			Expect(result).To(SayLine("died 100"))
 			Expect(result).To(ExitWith(4))
 		})
-	})
+	}, Stress)
 
 	Spec("TRC-17.2", "does not hang although its leader thread is a zombie and the rest dies of a signal", func(ctx context.Context) {
 		bothProfiles(func(opts []string) {

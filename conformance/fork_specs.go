@@ -45,7 +45,7 @@ var _ = Describe("a new task", func() {
 			Expect(result).To(SayLine("children 200"))
 			Expect(result).To(SayLine("strangers 0"))
 		})
-	})
+	}, Stress)
 
 	Spec("EVT-FRK-01.3", "is traced when it is a thread", func(ctx context.Context) {
 		bothProfiles(func(opts []string) {

@@ -282,7 +282,7 @@ var _ = Describe("the exit status in ghost mode", func() {
 				Expect(result).To(ExitWith(status), "%s asked", who)
 			}
 		})
-	}, Smoke)
+	}, Smoke, Stress)
 
 	Spec("GHO-03.2", "is 127 when the eldest really exits with that", func(ctx context.Context) {
 		for _, who := range askers {
@@ -305,7 +305,7 @@ var _ = Describe("the exit status in ghost mode", func() {
 		Each(codes, 2, func(code int) {
 			Expect(haunted(ctx, "after", "self", "exit", strconv.Itoa(code))).To(ExitWith(code))
 		})
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("GHO-03.5", "is that of the program which the eldest becomes", func(ctx context.Context) {
 		result := Syd(ctx, ghostly(), append(Fixture("ghost", "become", "child"), Fixture("process", "kill-self", "SIGQUIT")...)...)
@@ -368,11 +368,11 @@ var _ = Describe("ghost mode in an odd moment", func() {
 
 	Spec("GHO-04.7", "in the instant of the eldest's death gives its status, soon, in 40 tries", func(ctx context.Context) {
 		instant(ctx, 20, ghostly()...)
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("GHO-04.8", "in the instant of the eldest's death gives its status, soon, in 40 tries with exit_wait_all", func(ctx context.Context) {
 		instant(ctx, 20, ghostly("trace/exit_wait_all:1")...)
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("GHO-04.9", "in the instant of the eldest's death gives its status, soon, in 1,000 tries", func(ctx context.Context) {
 		instant(ctx, 250, ghostly()...)

@@ -23,7 +23,7 @@ var _ = Describe("the exit status", func() {
 		Each(codes, 4, func(code int) {
 			Expect(Syd(ctx, Off, Fixture("process", "exit", strconv.Itoa(code))...)).To(ExitWith(code))
 		})
-	}, Smoke, TimeLimit(time.Minute))
+	}, Smoke, TimeLimit(time.Minute), Stress)
 
 	Spec("LCH-01.2", "is the code's low byte when the eldest exits with more", func(ctx context.Context) {
 		SameAsNative(ctx, Off, Fixture("process", "exit", "513")...)

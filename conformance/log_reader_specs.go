@@ -214,7 +214,7 @@ var _ = Describe("a reader of the log", func() {
 			Expect(proc.Wait(ctx)).To(ExitWith(1))
 			Expect(time.Since(told)).To(BeNumerically("<", Bound(2*time.Second)))
 		}
-	}, Smoke, TimeLimit(time.Minute))
+	}, Smoke, TimeLimit(time.Minute), Stress)
 
 	Spec("LOG-02.9", "that reads again is told at once how many records it missed", func(ctx context.Context) {
 		for _, flags := range []int{0, syscall.O_NONBLOCK} {
@@ -231,7 +231,7 @@ var _ = Describe("a reader of the log", func() {
 			Expect(told).To(BeNumerically(">", 0))
 			Expect(written + told).To(Equal(storm))
 		}
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("LOG-02.10", "that is slow is told at the end what it missed, and holds up nobody", func(ctx context.Context) {
 		p := newLogPipe(0)
@@ -245,7 +245,7 @@ var _ = Describe("a reader of the log", func() {
 		written, told := logCount(p.end())
 		Expect(told).To(BeNumerically(">", 0))
 		Expect(written + told).To(Equal(storm))
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("LOG-02.11", "that was away for a while, with the pipe full, gets every record", func(ctx context.Context) {
 		for _, flags := range []int{0, syscall.O_NONBLOCK} {

@@ -193,7 +193,7 @@ var _ = Describe("a record of the log", func() {
 			result, _ := logged(ctx, append(closedChdir, Rules(logTip(records[0]))...), cmd)
 			Expect(result).To(HaveFact("chdir", "ok"), "%q by %v", name, records[0])
 		}
-	})
+	}, Stress)
 
 	Spec("LOG-01.9", "gives no tip for a file that no rule can name", func(ctx context.Context) {
 		script := `mkdir gone && cd gone && rmdir ../gone && cd . ; exec "$@"`

@@ -142,7 +142,7 @@ var _ = Describe("the log", func() {
 				}
 			}
 		}
-	}, Requires("execveat"), TimeLimit(time.Minute))
+	}, Requires("execveat"), TimeLimit(time.Minute), Stress)
 
 	Spec("LOG-03.2", "has one record for an interpreter that is refused, and for a descriptor", func(ctx context.Context) {
 		program, directory := execCopy("exec", "program"), logDirectory("directory")
@@ -175,7 +175,7 @@ var _ = Describe("the log", func() {
 			written, told := logCount(records)
 			Expect(written + told).To(Equal(1000))
 		}
-	}, Smoke)
+	}, Smoke, Stress)
 
 	Spec("LOG-03.5", "has one record of each execve that children are refused", func(ctx context.Context) {
 		program := execCopy("exec", "program")

@@ -86,13 +86,13 @@ var _ = Describe("a path that never arrives", func() {
 
 	Spec("PRC-06.5", "in a page of userfaultfd doesn't keep SIGKILL from its process", func(ctx context.Context) {
 		killed(ctx, "fault", pathCalls...)
-	}, Requires("userfaultfd"), Clauses("EVT-SIG-03"))
+	}, Requires("userfaultfd"), Clauses("EVT-SIG-03"), Stress)
 
 	Spec("PRC-06.6", "by a FUSE server doesn't keep SIGKILL from its process", func(ctx context.Context) {
 		killed(ctx, "page", pathCalls...)
 		killed(ctx, "lookup", pathCalls...)
 		killed(ctx, "attributes", "fchdir")
-	}, Requires("fuse"), Clauses("EVT-SIG-03"))
+	}, Requires("fuse"), Clauses("EVT-SIG-03"), Stress)
 
 	// late compares with a native run what comes of a path that arrives after
 	// all. Natively nothing is denied.
@@ -107,12 +107,12 @@ var _ = Describe("a path that never arrives", func() {
 
 	Spec("PRC-06.7", "soon, but late, in a page of userfaultfd is followed as natively", func(ctx context.Context) {
 		late(ctx, "fault")
-	}, Requires("userfaultfd"))
+	}, Requires("userfaultfd"), Stress)
 
 	Spec("PRC-06.8", "soon, but late, by a FUSE server is followed as natively", func(ctx context.Context) {
 		late(ctx, "lookup")
 		late(ctx, "page")
-	}, Requires("fuse"))
+	}, Requires("fuse"), Stress)
 
 	Spec("PRC-06.9", "in twenty processes at once stops nobody else", func(ctx context.Context) {
 		result := Syd(ctx, stallRules, stall("kill", "fault", "chdir", 20)...)
@@ -163,13 +163,13 @@ var _ = Describe("a process whose path never arrives", func() {
 
 	Spec("PRC-06.12", "is killed in time, which is recorded, while others go on", func(ctx context.Context) {
 		givenUp(ctx, "fault", "chdir", 2)
-	}, Requires("userfaultfd"), TimeLimit(time.Minute))
+	}, Requires("userfaultfd"), TimeLimit(time.Minute), Stress)
 
 	Spec("PRC-06.13", "by a FUSE server is killed in time, which is recorded, while others go on", func(ctx context.Context) {
 		Each([][2]string{{"page", "execve"}, {"lookup", "execveat"}, {"attributes", "fchdir"}}, 3, func(row [2]string) {
 			givenUp(ctx, row[0], row[1], 2)
 		})
-	}, Requires("fuse"), TimeLimit(time.Minute))
+	}, Requires("fuse"), TimeLimit(time.Minute), Stress)
 
 	Spec("PRC-06.21", "is killed in time if the call is one that the supervisor makes, in one receiver after the other, while others go on", func(ctx context.Context) {
 		// More than receive at a time: in the second round some have had one before.
@@ -199,7 +199,7 @@ var _ = Describe("a process whose path never arrives", func() {
 			Expect(after).To(Equal("EACCES"))
 			Expect(result.Stderr).To(ContainSubstring("workers are stuck"))
 		}
-	}, Requires("userfaultfd"), TimeLimit(time.Minute))
+	}, Requires("userfaultfd"), TimeLimit(time.Minute), Stress)
 })
 
 var _ = Describe("a process whose directory below /proc others have locked", func() {

@@ -58,7 +58,7 @@ var _ = Describe("a tracee that exited", func() {
 			result, _ := SameAsNative(ctx, opts, Fixture("fork", "reap", "512")...)
 			Expect(result).To(SayLine("reaped 512 wrong 0"))
 		})
-	}, Smoke)
+	}, Smoke, Stress)
 
 	Spec("TRC-01.2", "leaves room for the next: 200 processes one after another never reach pid/max 8", func(ctx context.Context) {
 		Expect(Syd(ctx, atMost(8), Fixture("fork", "live", "20")...).Fact("first-error")).NotTo(Equal("none"))

@@ -118,7 +118,7 @@ var _ = Describe("a thread that makes calls for tracees", func() {
 			s := supervise(ctx, emulating, ExpectDeath())
 			s.kill(ctx, s.receivers()[0], fatal)
 		})
-	}, Requires("seccomp_get_filter", "amd64"), TimeLimit(time.Minute))
+	}, Requires("seccomp_get_filter", "amd64"), TimeLimit(time.Minute), Stress)
 
 	Spec("PRC-01.12", "may with the right cookies do what they are for, and nothing else", func(ctx context.Context) {
 		const newNS, tiocsti, recv, bad, cloneFS = 0x20000, 0x5412, 0xc0502100, 9999, 0x200

@@ -38,7 +38,7 @@ var _ = Describe("the confined supervisor", func() {
 		for _, processors := range []string{"1", "2", "64"} {
 			soak(ctx, 1, processors, busy...)
 		}
-	}, TimeLimit(time.Minute))
+	}, TimeLimit(time.Minute), Stress)
 
 	Spec("CKE-05.2", "survives them in a sandbox that decides nothing", func(ctx context.Context) {
 		for _, processors := range []string{"1", "64"} {

@@ -77,7 +77,7 @@ var _ = Describe("an interrupted wait", func() {
 			Expect(result).To(SayLine("children 200"))
 			Expect(result).To(SayLine("failed 0"))
 		})
-	})
+	}, Stress)
 
 	Spec("TRC-12.4", "is repeated after EINTR and EAGAIN, 2,000 of each in a row", func(ctx context.Context) {
 		for _, errno := range []string{"EINTR", "EAGAIN"} {

@@ -259,7 +259,7 @@ var _ = Describe("a fault of the supervisor", func() {
 			error := []string{"EPERM", "ENOMEM", "EINVAL", "EAGAIN"}[rand.IntN(4)]
 			expectNoHarm(inject(ctx, []string{error, strconv.Itoa(n), "1", "all"}, launchProfiles[n%2], launchStatus()...))
 		})
-	})
+	}, Stress)
 
 	Spec("LCH-15.3", "in a helper gives 127, one line with the cause, and the death of the sandbox", func(ctx context.Context) {
 		// The helper waits for its events by one of these calls. epoll is left out:
@@ -338,7 +338,7 @@ var _ = Describe("a fault of the supervisor", func() {
 		Expect(result).To(ExitWith(0))
 		Expect(result).To(SayLine("full yes"))
 		Expect(result.Stderr).To(BeEmpty())
-	}, RootOnly)
+	}, RootOnly, Stress)
 
 	Spec("LCH-15.10", "that is a want of threads, as programs are as many as may be, gives 127 and one line with the cause", func(ctx context.Context) {
 		result := filled(ctx, 5, OnlyProcesses(60))
@@ -349,7 +349,7 @@ var _ = Describe("a fault of the supervisor", func() {
 		Expect(result).To(ExitWith(127))
 		Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
 		Expect(result.Stderr).To(HavePrefix("syd: "))
-	}, RootOnly)
+	}, RootOnly, Stress)
 
 	Spec("LCH-15.8", "in any system call of its own gives neither a hang nor an unsandboxed program", func(ctx context.Context) {
 		for _, error := range []string{"EPERM", "ENOMEM", "EINVAL", "EAGAIN", "EINTR", "EBADF"} {

@@ -131,7 +131,7 @@ var _ = Describe("a fork event", func() {
 			Expect(result).To(SayLine("failed 0"))
 			Expect(result.Stderr).To(BeEmpty())
 		})
-	})
+	}, Stress)
 
 	Spec("TRC-08.3", "whose parent is killed leaves the child traced and running", func(ctx context.Context) {
 		bothProfiles(func(opts []string) {
@@ -192,5 +192,5 @@ var _ = Describe("an exec event", func() {
 			result, _ := SameAsNative(ctx, opts, Fixture("gofix", "exec-chain", "20")...)
 			Expect(result).To(SayLine("end"))
 		})
-	})
+	}, Stress)
 })

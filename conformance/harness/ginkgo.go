@@ -44,7 +44,8 @@ var (
 	Slow = labelled(LabelSlow)
 	// Smoke specs are the overview that runs in seconds.
 	Smoke = labelled(LabelSmoke)
-	// Stress specs load the machine.
+	// Stress specs load the machine, or wait for long; what they show is the same
+	// for whoever runs them.
 	Stress = labelled(LabelStress)
 	// Alone specs run when nothing else does: they measure, or they change
 	// something that others see.
