@@ -98,12 +98,35 @@ func (s Selection) shard() string {
 	return fmt.Sprintf("%d/%d", s.Shard, s.Shards)
 }
 
+// Plan is the specs that a run of this selection plans, disabled ones too.
+func (s Selection) Plan() ([]catalogue.Spec, error) {
+	all, problems := harness.Plan(1)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the specs are declared wrongly:\n%s", strings.Join(problems, "\n"))
+	}
+	var planned []catalogue.Spec
+	order, disabled := split(all)
+	for _, specs := range [][]catalogue.Spec{order, disabled} {
+		chosen, err := s.choose(specs)
+		if err != nil {
+			return nil, err
+		}
+		for _, position := range chosen {
+			planned = append(planned, specs[position])
+		}
+	}
+	return planned, nil
+}
+
 // String is the selection as flags.
-func (s Selection) String() string {
+func (s Selection) String() string { return strings.Join(s.Args(), " ") }
+
+// Args is the selection as arguments, but for the shard.
+func (s Selection) Args() []string {
 	var words []string
 	for _, f := range []struct{ flag, value string }{{"--label", s.Label}, {"--clause", s.Clause}, {"--id", s.ID}} {
 		if f.value != "" {
-			words = append(words, f.flag+" "+f.value)
+			words = append(words, f.flag, f.value)
 		}
 	}
 	if s.Smoke {
@@ -112,5 +135,5 @@ func (s Selection) String() string {
 	if s.Slow {
 		words = append(words, "--slow")
 	}
-	return strings.Join(words, " ")
+	return words
 }
