@@ -15,10 +15,12 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"syd/conformance/catalogue"
 	"syd/conformance/engine"
 	"syd/conformance/guest"
 	"syd/conformance/report"
@@ -28,6 +30,7 @@ import (
 type kernelFlags struct {
 	guest.Options
 	selection  engine.Selection
+	smoke      bool
 	guestJobs  int
 	seed       int64
 	require    bool
@@ -52,8 +55,8 @@ func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 	set.Var(&kernels, "kernel", "a `KERNEL`: debian:SERIES or debian:VERSION, file:IMAGE, or host; may be repeated (default: nine of them)")
 	set.StringVar(&f.selection.Label, "label", "", "only specs whose labels match the `EXPRESSION`, such as 'LCH && !smoke'")
 	set.StringVar(&f.selection.Clause, "clause", "", "only specs of clauses that match the `PATTERN`, such as 'EVT-SIG-*'")
-	set.StringVar(&f.selection.ID, "id", "", "only specs whose ID matches the `PATTERN`, such as LCH-01.2")
-	set.BoolVar(&f.selection.Smoke, "smoke", false, "only the quick overview")
+	set.StringVar(&f.selection.ID, "id", "", "only specs whose ID matches a `PATTERN[,PATTERN...]`, such as LCH-01.2")
+	set.BoolVar(&f.smoke, "smoke", false, "only one or two quick specs of each family")
 	set.IntVar(&f.Jobs, "j", runtime.NumCPU(), "run `N` guests at a time")
 	set.IntVar(&f.guestJobs, "guest-jobs", 2, "in a guest, run `N` specs at a time")
 	set.IntVar(&f.CPUs, "cpus", 1, "give a guest `N` CPUs")
@@ -99,9 +102,15 @@ func (f *kernelFlags) check() error {
 	if !slices.Contains([]string{"auto", "kvm", "tcg"}, f.Method) {
 		return fmt.Errorf("--method %s: auto, kvm or tcg", f.Method)
 	}
+	if f.smoke {
+		if f.selection.ID != "" {
+			return fmt.Errorf("--smoke names its specs itself: leave out --id")
+		}
+		f.selection.ID = strings.Join(catalogue.Overview, ",")
+	}
 	if f.Limit == 0 {
 		f.Limit = 45 * time.Minute
-		if f.selection.Smoke || f.selection.ID != "" {
+		if f.selection.ID != "" {
 			f.Limit = 5 * time.Minute
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"syd/conformance/catalogue"
 	"syd/conformance/guest"
 	"syd/conformance/report"
 	"syd/fixtures"
@@ -105,6 +106,7 @@ func TestKernelsUsage(t *testing.T) {
 		{report.ExitUsage, "--guest-jobs 0", []string{"--syd", build, "--guest-jobs", "0"}},
 		{report.ExitUsage, "--cpus 0", []string{"--syd", build, "--cpus", "0"}},
 		{report.ExitUsage, "auto, kvm or tcg", []string{"--syd", build, "--method", "xen"}},
+		{report.ExitUsage, "leave out --id", []string{"--syd", build, "--smoke", "--id", "LCH-01.2"}},
 		{report.ExitUsage, "--json: open", []string{"--syd", build, "--json", "/nonexistent/x"}},
 		{report.ExitUsage, "--html: open", []string{"--syd", build, "--html", "/nonexistent/x"}},
 		{report.ExitUsage, "--id", []string{"--syd", build, "--id", "["}},
@@ -150,7 +152,7 @@ func TestKernelsFlags(t *testing.T) {
 		{[]string{"--id", "SELF-01.1"}, []string{`"--id","SELF-01.1"`}},
 		{[]string{"--clause", "SELF-*"}, []string{`"--clause","SELF-*"`}},
 		{[]string{"--label", "smoke"}, []string{`"--label","smoke"`, `"(smoke) \u0026\u0026 !stress"`}},
-		{[]string{"--smoke"}, []string{`"--smoke"`}},
+		{[]string{"--smoke"}, []string{`"--id","API-06.1,`}},
 		{[]string{"--guest-jobs", "5"}, []string{`"-j","5"`}},
 		{[]string{"--cpus", "3"}, []string{"-smp 3"}},
 		{[]string{"--seed", "77"}, []string{`"--seed","77"`}},
@@ -225,6 +227,34 @@ func TestKernelsReports(t *testing.T) {
 	}
 	if strings.Contains(string(html), "src=") || strings.Contains(string(html), "href=") {
 		t.Error("the page needs other files")
+	}
+}
+
+// TestOverview holds the list of `--smoke` against the specs: all are smoke specs,
+// and no family that has any is left out.
+func TestOverview(t *testing.T) {
+	all, err := specs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families, covered, found := map[string]bool{}, map[string]bool{}, 0
+	for _, s := range all {
+		if !s.Has("smoke") || s.Family() == "SELF" {
+			continue
+		}
+		families[s.Family()] = true
+		if slices.Contains(catalogue.Overview, s.ID) {
+			covered[s.Family()] = true
+			found++
+		}
+	}
+	for family := range families {
+		if !covered[family] {
+			t.Errorf("no spec of %s", family)
+		}
+	}
+	if found != len(catalogue.Overview) {
+		t.Errorf("%d of %d are smoke specs", found, len(catalogue.Overview))
 	}
 }
 

@@ -33,7 +33,7 @@ func parseRun(args []string, stdout, stderr io.Writer) (*runFlags, int) {
 	set.IntVar(&f.Jobs, "j", runtime.NumCPU(), "run `N` specs at a time")
 	set.StringVar(&f.Select.Label, "label", "", "only specs whose labels match the `EXPRESSION`, such as 'LCH && !smoke'")
 	set.StringVar(&f.Select.Clause, "clause", "", "only specs of clauses that match the `PATTERN`, such as 'EVT-SIG-*'")
-	set.StringVar(&f.Select.ID, "id", "", "only specs whose ID matches the `PATTERN`, such as LCH-01.2")
+	set.StringVar(&f.Select.ID, "id", "", "only specs whose ID matches a `PATTERN[,PATTERN...]`, such as LCH-01.2")
 	set.BoolVar(&f.Select.Smoke, "smoke", false, "only the quick overview")
 	set.BoolVar(&f.Select.Slow, "slow", false, "the slow specs too")
 	set.IntVar(&f.Passes, "repeat", 1, "run everything `N` times, each time in another order")

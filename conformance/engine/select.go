@@ -19,7 +19,7 @@ import (
 type Selection struct {
 	Label  string // an expression of Ginkgo's label filters
 	Clause string // a shell pattern on clause IDs
-	ID     string // a shell pattern on spec IDs
+	ID     string // shell patterns on spec IDs, split at commas: one matches
 	Smoke  bool
 	Slow   bool // without it, specs labelled slow are left out
 	Shard  int  // 1..Shards
@@ -31,9 +31,12 @@ func (s Selection) Check() error {
 	if _, err := s.labels(); err != nil {
 		return err
 	}
-	for flag, pattern := range map[string]string{"--clause": s.Clause, "--id": s.ID} {
+	if _, err := path.Match(s.Clause, ""); err != nil {
+		return fmt.Errorf("--clause %q: %w", s.Clause, err)
+	}
+	for pattern := range strings.SplitSeq(s.ID, ",") {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("%s %q: %w", flag, pattern, err)
+			return fmt.Errorf("--id %q: %w", pattern, err)
 		}
 	}
 	return nil
@@ -64,7 +67,7 @@ func (s Selection) choose(specs []catalogue.Spec) ([]int, error) {
 		if s.Clause != "" && !spec.Matches(s.Clause) {
 			continue
 		}
-		if ok, _ := path.Match(s.ID, spec.ID); s.ID != "" && !ok {
+		if s.ID != "" && !s.named(spec.ID) {
 			continue
 		}
 		if matches(spec.Labels) {
@@ -72,6 +75,15 @@ func (s Selection) choose(specs []catalogue.Spec) ([]int, error) {
 		}
 	}
 	return s.cut(specs, chosen), nil
+}
+
+func (s Selection) named(id string) bool {
+	for pattern := range strings.SplitSeq(s.ID, ",") {
+		if ok, _ := path.Match(pattern, id); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // cut takes this shard's part. Shards are dealt by ID, whatever the seed.

@@ -136,6 +136,20 @@ func TestInitIsForGuests(t *testing.T) {
 	if IsInit() {
 		t.Fatal("a test is taken for the first process of a guest")
 	}
+	for _, c := range []struct {
+		pid  int
+		name string
+		root int64
+		job  bool
+		want bool
+	}{
+		{1, initPath, 0x858458f6, true, true}, {1, initPath, 0x01021994, true, true},
+		{2, initPath, 0x858458f6, true, false}, {1, "sydtest", 0x858458f6, true, false}, {1, initPath, 0xef53, true, false}, {1, initPath, 0x858458f6, false, false},
+	} {
+		if got := isInit(c.pid, c.name, c.root, c.job); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
 	os.Args[0] = initPath
 	Init() // returns
 	if IsInit() {

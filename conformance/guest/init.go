@@ -38,15 +38,17 @@ const (
 // it is the first one, which it is in many a container too.
 func IsInit() bool {
 	var root unix.Statfs_t
-	if os.Getpid() != 1 || os.Args[0] != initPath || unix.Statfs("/", &root) != nil {
-		return false
-	}
-	// An initial file system is one of these, and a container's root neither.
-	if root.Type != unix.RAMFS_MAGIC && root.Type != unix.TMPFS_MAGIC {
+	if os.Getpid() != 1 || unix.Statfs("/", &root) != nil {
 		return false
 	}
 	_, err := os.Stat(jobPath)
-	return err == nil
+	return isInit(os.Getpid(), os.Args[0], int64(root.Type), err == nil)
+}
+
+func isInit(pid int, name string, root int64, job bool) bool {
+	// An initial file system is one of these, and a container's root neither.
+	initial := root == unix.RAMFS_MAGIC || root == unix.TMPFS_MAGIC
+	return pid == 1 && name == initPath && initial && job
 }
 
 // Init is the first process of a guest: it runs the job, sends the results, and
