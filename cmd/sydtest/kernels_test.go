@@ -175,17 +175,17 @@ func TestKernelsFlags(t *testing.T) {
 		}
 	}
 	// The script ends at once, and is no KVM guest's emulator either.
-	status, _, errs := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--cache", cache, "--method", "kvm", "--limit", "1ms")
+	status, _, errs := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--cache", cache, "--id", "SELF-01.1", "--method", "kvm", "--limit", "1ms")
 	if said := log(); status != guest.Panicked.Status() && status != guest.Overtime.Status() || !strings.Contains(said, "-accel kvm") || !strings.Contains(said, "sydtest.trial") {
 		t.Errorf("status %d %s\n%s", status, errs, said)
 	}
-	if status, out, _ := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--cache", cache, "--limit", "100ms"); status != guest.Overtime.Status() {
+	if status, out, _ := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--cache", cache, "--id", "SELF-01.1", "--limit", "100ms"); status != guest.Overtime.Status() {
 		t.Errorf("--limit: status %d\n%s", status, out)
 	}
 	log()
 	// Guests at once: with -j 1 one ends before the next begins.
 	for jobs, want := range map[string]string{"1": "began ended began ended", "2": "began began ended ended"} {
-		_, out, _ := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--kernel", "file:"+fakeImage(t, "three"), "--cache", cache, "-j", jobs)
+		_, out, _ := sydtest(t, "kernels", "--syd", build, "--kernel", kernel, "--kernel", "file:"+fakeImage(t, "three"), "--cache", cache, "--id", "SELF-01.1", "-j", jobs)
 		if got := strings.Join(regexp.MustCompile(`(?m)^(began|ended)`).FindAllString(log(), -1), " "); got != want {
 			t.Errorf("-j %s: %s\n%s", jobs, got, out)
 		}
