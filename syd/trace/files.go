@@ -171,7 +171,7 @@ var files = []row{
 	// How a descriptor of an append-only file could be made to do more.
 	{name: "fcntl", appends: true, emulate: emulateSetFlags, when: setFlags},
 	{name: "fcntl64", appends: true, emulate: emulateSetFlags, when: setFlags},
-	{name: "pwritev2", appends: true, emulate: refused(syscall.EOPNOTSUPP), when: []filter.Condition{
+	{name: "pwritev2", appends: true, emulate: refused(syscall.EPERM), when: []filter.Condition{
 		{Arg: 5, Mask: rwfNoAppend, Value: rwfNoAppend}}},
 	{name: "fallocate", appends: true, emulate: emulateFallocate},
 
