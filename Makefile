@@ -29,7 +29,7 @@ lint: fixtures
 	@test -z "$$(gofmt -l cmd conformance fixtures syd)" || { gofmt -d cmd conformance fixtures syd; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	clang-tidy --quiet $(shell find fixtures/c syd -name '*.c') -- -std=gnu11 -Wall -Wextra -Werror -Ifixtures/c
+	.ci/tidy
 
 unit: build
 	$(GO) test -race -short $(RACED)
@@ -55,9 +55,9 @@ deps:
 test-deps:
 	@.ci/deps test
 fixtures: deps
-	@$(MAKE) --no-print-directory -C fixtures
+	@$(MAKE) --no-print-directory -j $(shell nproc) -C fixtures
 cross: test-deps
-	@$(MAKE) --no-print-directory -C fixtures cross
+	@$(MAKE) --no-print-directory -j $(shell nproc) -C fixtures cross
 
 clean:
 	rm -rf bin
