@@ -74,8 +74,8 @@ func emulateChroot(n *notice) reply {
 // path, or makes of a descriptor what a path could be asked for, in all its
 // forms; those that only 32-bit ABIs have, too.
 var files = []row{
-	{name: "open", categories: aboutOpen, emulate: emulateOpen, api: true},
-	{name: "openat", categories: aboutOpen, emulate: emulateOpenat, api: true},
+	{name: "open", categories: aboutOpen, emulate: emulateOpen, flags: 1 + 1, api: true},
+	{name: "openat", categories: aboutOpen, emulate: emulateOpenat, flags: 2 + 1, api: true},
 	{name: "openat2", categories: aboutOpen, emulate: emulateOpenat2, api: true},
 	{name: "creat", categories: aboutOpen, emulate: emulateCreat, api: true},
 
