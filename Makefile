@@ -6,6 +6,9 @@
 #   make slow    the specs that take long, too, and as an ordinary user those that
 #                load the machine
 #   make bench   cost ratios to native
+#   make kernels the suite in guests with other kernels; KERNELS='debian:6.12 host'
+#                for others than the nine of the grid, KERNELFLAGS=--smoke for a
+#                first look
 #   make syscalls  what syd's threads really call, against their filters
 
 GO     ?= go
@@ -14,7 +17,7 @@ STATIC  = -trimpath -tags 'netgo osusergo'
 # they run as it is built.
 RACED   = $(shell $(GO) list ./... | grep -v '/cmd/sydtest$$')
 
-.PHONY: build demo test lint unit suite slow bench syscalls deps test-deps fixtures cross clean
+.PHONY: build demo test lint unit suite slow bench kernels syscalls deps test-deps fixtures cross clean
 
 build: deps fixtures
 	CGO_ENABLED=1 $(GO) build $(STATIC) -ldflags '-s -w -linkmode external -extldflags -static' -o bin/syd ./cmd/syd
@@ -49,6 +52,11 @@ syscalls: build test-deps
 
 bench: build
 	bin/sydtest bench --syd bin/syd
+
+kernels: build
+	@.ci/deps kernels
+	@mkdir -p reports
+	bin/sydtest kernels --syd bin/syd $(KERNELS:%=--kernel %) $(KERNELFLAGS) --json reports/kernels.json --html reports/kernels.html
 
 deps:
 	@.ci/deps build

@@ -10,6 +10,7 @@ import (
 
 	_ "syd/conformance"
 	"syd/conformance/engine"
+	"syd/conformance/guest"
 	"syd/conformance/report"
 )
 
@@ -24,11 +25,16 @@ var verbs = []verb{
 	{"run", "run the suite against a build", runVerb},
 	{"list", "list specs, clauses, capabilities or fixtures", listVerb},
 	{"doctor", "say what this kernel and machine can do", doctorVerb},
+	{"kernels", "run the suite on other kernels, in guests", kernelsVerb},
 	{"bench", "measure what a build costs, as ratios to native", benchVerb},
 	{"schema", "print the JSON Schema of the run report", schemaVerb},
 }
 
 func main() {
+	// The first process of a guest is this program, too; see conformance/guest.
+	if guest.IsInit() {
+		guest.Init()
+	}
 	// A worker is this program again; see conformance/engine.
 	if len(os.Args) == 3 && os.Args[1] == engine.WorkerFlag {
 		os.Exit(engine.Worker(os.Args[2]))

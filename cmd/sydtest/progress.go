@@ -23,6 +23,7 @@ type progress struct {
 	terminal bool
 	width    int
 	strict   bool
+	verbose  bool // a line for each start and end, for who reads a log from elsewhere
 
 	mu      sync.Mutex
 	began   time.Time
@@ -66,6 +67,11 @@ func (p *progress) Began(r *report.Run, specs int) {
 func (p *progress) Started(spec catalogue.Spec) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.verbose {
+		p.erase()
+		fmt.Fprintf(p.out, "start %s\n", spec.ID)
+		return
+	}
 	p.draw(spec.ID)
 }
 
@@ -89,6 +95,11 @@ func (p *progress) Ended(spec catalogue.Spec, e report.Event) {
 			p.indent("at " + e.Location)
 		}
 		p.indent(e.Details)
+	}
+	if p.verbose {
+		p.erase()
+		fmt.Fprintf(p.out, "end %s %s\n", spec.ID, e.Verdict)
+		return
 	}
 	if p.terminal {
 		p.draw(spec.ID)

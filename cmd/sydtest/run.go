@@ -20,9 +20,10 @@ import (
 // runFlags is what `sydtest run` is told.
 type runFlags struct {
 	engine.Options
-	shard string
-	json  string
-	junit string
+	shard   string
+	verbose bool
+	json    string
+	junit   string
 }
 
 func parseRun(args []string, stdout, stderr io.Writer) (*runFlags, int) {
@@ -32,7 +33,7 @@ func parseRun(args []string, stdout, stderr io.Writer) (*runFlags, int) {
 	set.IntVar(&f.Jobs, "j", runtime.NumCPU(), "run `N` specs at a time")
 	set.StringVar(&f.Select.Label, "label", "", "only specs whose labels match the `EXPRESSION`, such as 'LCH && !smoke'")
 	set.StringVar(&f.Select.Clause, "clause", "", "only specs of clauses that match the `PATTERN`, such as 'EVT-SIG-*'")
-	set.StringVar(&f.Select.ID, "id", "", "only specs whose ID matches the `PATTERN`, such as LCH-01.2")
+	set.StringVar(&f.Select.ID, "id", "", "only specs whose ID matches a `PATTERN[,PATTERN...]`, such as LCH-01.2")
 	set.BoolVar(&f.Select.Smoke, "smoke", false, "only the quick overview")
 	set.BoolVar(&f.Select.Slow, "slow", false, "the slow specs too")
 	set.IntVar(&f.Passes, "repeat", 1, "run everything `N` times, each time in another order")
@@ -42,6 +43,7 @@ func parseRun(args []string, stdout, stderr io.Writer) (*runFlags, int) {
 	set.StringVar(&f.User, "user", "", "run as the user `NAME` (for root)")
 	set.BoolVar(&f.Foreign, "foreign", false, "the build is not this project's: where it differs from our own decisions is xfail")
 	set.BoolVar(&f.Strict, "strict", false, "a skipped spec is a failure")
+	set.BoolVar(&f.verbose, "verbose", false, "a line for each spec when it starts and when it ends")
 	set.StringVar(&f.json, "json", "", "write the report as JSON to `FILE`")
 	set.StringVar(&f.junit, "junit", "", "write the report as JUnit XML to `FILE`")
 	if status, ok := set.parse(args); !ok {
@@ -58,22 +60,8 @@ func (f *runFlags) check(set *flagSet) error {
 	if set.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; the build is named with --syd PATH", set.Arg(0))
 	}
-	if f.Build == "" {
-		return fmt.Errorf("which build? name it with --syd PATH")
-	}
-	build, err := filepath.Abs(f.Build)
-	if err != nil {
+	if err := checkBuild(&f.Build); err != nil {
 		return err
-	}
-	f.Build = build
-	info, err := os.Stat(build)
-	switch {
-	case err != nil:
-		return fmt.Errorf("--syd: %w", err)
-	case info.IsDir():
-		return fmt.Errorf("--syd: %s is a directory; name the executable in it", build)
-	case info.Mode()&0o111 == 0:
-		return fmt.Errorf("--syd: %s is not executable; chmod +x it", build)
 	}
 	if f.Jobs < 1 {
 		return fmt.Errorf("-j %d: at least 1 spec at a time", f.Jobs)
@@ -90,8 +78,38 @@ func (f *runFlags) check(set *flagSet) error {
 	if f.Seed == 0 {
 		f.Seed = time.Now().UnixNano()%1_000_000 + 1
 	}
-	// A report that cannot be written is better known now than after the run.
-	for flag, path := range map[string]string{"--json": f.json, "--junit": f.junit} {
+	if err := checkOutputs(map[string]string{"--json": f.json, "--junit": f.junit}); err != nil {
+		return err
+	}
+	return f.Select.Check()
+}
+
+// checkBuild says what is wrong with --syd, and makes it absolute.
+func checkBuild(path *string) error {
+	if *path == "" {
+		return fmt.Errorf("which build? name it with --syd PATH")
+	}
+	build, err := filepath.Abs(*path)
+	if err != nil {
+		return err
+	}
+	*path = build
+	info, err := os.Stat(build)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--syd: %w", err)
+	case info.IsDir():
+		return fmt.Errorf("--syd: %s is a directory; name the executable in it", build)
+	case info.Mode()&0o111 == 0:
+		return fmt.Errorf("--syd: %s is not executable; chmod +x it", build)
+	}
+	return nil
+}
+
+// checkOutputs makes the files that flags name: a report that cannot be written
+// is better known now than after the run.
+func checkOutputs(flags map[string]string) error {
+	for flag, path := range flags {
 		if path == "" {
 			continue
 		}
@@ -103,7 +121,7 @@ func (f *runFlags) check(set *flagSet) error {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
 	}
-	return f.Select.Check()
+	return nil
 }
 
 func runVerb(args []string, stdout, stderr io.Writer) int {
@@ -114,6 +132,7 @@ func runVerb(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	show := newProgress(stdout, f.Strict)
+	show.verbose = f.verbose
 	result, err := engine.Run(ctx, f.Options, show)
 	if result != nil {
 		show.summary(result)

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 		os.Exit(engine.Worker(os.Args[2]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == sydtestFlag {
+		selfArgs = []string{sydtestFlag}
 		os.Exit(run(os.Args[2:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

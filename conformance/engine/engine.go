@@ -333,7 +333,8 @@ func (r *runner) host() report.HostInfo {
 	return report.HostInfo{Kernel: capability.Release(), Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), User: name}
 }
 
-func fileHash(path string) string {
+// FileHash is a file's SHA-256 in hexadecimal, "" if it cannot be read.
+func FileHash(path string) string {
 	file, err := os.Open(path)
 	if err != nil {
 		return ""

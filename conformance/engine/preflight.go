@@ -21,7 +21,7 @@ import (
 // verdicts, so that a broken build is reported spec by spec.
 func (r *runner) preflight(ctx context.Context) {
 	build := r.options.Build
-	r.report.Build = report.BuildInfo{Path: build, SHA256: fileHash(build)}
+	r.report.Build = report.BuildInfo{Path: build, SHA256: FileHash(build)}
 	version, err := r.try(ctx, build, "-V")
 	first, _, _ := strings.Cut(strings.TrimSpace(version), "\n")
 	r.report.Build.Version = first

@@ -19,7 +19,7 @@ import (
 type Selection struct {
 	Label  string // an expression of Ginkgo's label filters
 	Clause string // a shell pattern on clause IDs
-	ID     string // a shell pattern on spec IDs
+	ID     string // shell patterns on spec IDs, split at commas: one matches
 	Smoke  bool
 	Slow   bool // without it, specs labelled slow are left out
 	Shard  int  // 1..Shards
@@ -31,9 +31,12 @@ func (s Selection) Check() error {
 	if _, err := s.labels(); err != nil {
 		return err
 	}
-	for flag, pattern := range map[string]string{"--clause": s.Clause, "--id": s.ID} {
+	if _, err := path.Match(s.Clause, ""); err != nil {
+		return fmt.Errorf("--clause %q: %w", s.Clause, err)
+	}
+	for pattern := range strings.SplitSeq(s.ID, ",") {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("%s %q: %w", flag, pattern, err)
+			return fmt.Errorf("--id %q: %w", pattern, err)
 		}
 	}
 	return nil
@@ -64,7 +67,7 @@ func (s Selection) choose(specs []catalogue.Spec) ([]int, error) {
 		if s.Clause != "" && !spec.Matches(s.Clause) {
 			continue
 		}
-		if ok, _ := path.Match(s.ID, spec.ID); s.ID != "" && !ok {
+		if s.ID != "" && !s.named(spec.ID) {
 			continue
 		}
 		if matches(spec.Labels) {
@@ -72,6 +75,15 @@ func (s Selection) choose(specs []catalogue.Spec) ([]int, error) {
 		}
 	}
 	return s.cut(specs, chosen), nil
+}
+
+func (s Selection) named(id string) bool {
+	for pattern := range strings.SplitSeq(s.ID, ",") {
+		if ok, _ := path.Match(pattern, id); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // cut takes this shard's part. Shards are dealt by ID, whatever the seed.
@@ -98,12 +110,35 @@ func (s Selection) shard() string {
 	return fmt.Sprintf("%d/%d", s.Shard, s.Shards)
 }
 
+// Plan is the specs that a run of this selection plans, disabled ones too.
+func (s Selection) Plan() ([]catalogue.Spec, error) {
+	all, problems := harness.Plan(1)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the specs are declared wrongly:\n%s", strings.Join(problems, "\n"))
+	}
+	var planned []catalogue.Spec
+	order, disabled := split(all)
+	for _, specs := range [][]catalogue.Spec{order, disabled} {
+		chosen, err := s.choose(specs)
+		if err != nil {
+			return nil, err
+		}
+		for _, position := range chosen {
+			planned = append(planned, specs[position])
+		}
+	}
+	return planned, nil
+}
+
 // String is the selection as flags.
-func (s Selection) String() string {
+func (s Selection) String() string { return strings.Join(s.Args(), " ") }
+
+// Args is the selection as arguments, but for the shard.
+func (s Selection) Args() []string {
 	var words []string
 	for _, f := range []struct{ flag, value string }{{"--label", s.Label}, {"--clause", s.Clause}, {"--id", s.ID}} {
 		if f.value != "" {
-			words = append(words, f.flag+" "+f.value)
+			words = append(words, f.flag, f.value)
 		}
 	}
 	if s.Smoke {
@@ -112,5 +147,5 @@ func (s Selection) String() string {
 	if s.Slow {
 		words = append(words, "--slow")
 	}
-	return strings.Join(words, " ")
+	return words
 }
