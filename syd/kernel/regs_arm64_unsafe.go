@@ -66,3 +66,51 @@ func Finish(int) error { return nil }
 func Interrupted(int, ...syscall.Errno) (info SyscallInfo, errno syscall.Errno, interrupted bool) {
 	return SyscallInfo{}, 0, false
 }
+
+// NextCall is, in a signal-delivery-stop, the call that tid makes next if there is
+// an instruction for one where it stands, at address at: of an interrupted call that
+// the kernel means to make again all is as before it.
+func NextCall(tid int) (info SyscallInfo, at uint64, err error) {
+	regs, err := allRegisters(tid)
+	if err != nil {
+		return SyscallInfo{}, 0, err
+	}
+	info = SyscallInfo{Arch: ArchNative, Number: uint64(uint32(regs.Regs[8]))}
+	copy(info.Args[:], regs.Regs[:])
+	return info, regs.Pc &^ tag, nil
+}
+
+// IsCall says whether the instruction at an address of tid's is a system call.
+// It may sleep as ReadMemory does.
+func IsCall(tid int, at uint64) bool {
+	const svc = 0xd4000001 // svc #0; the kernel looks at no other number
+	var instruction uint32
+	return ReadMemory(tid, at, Bytes(&instruction)) == nil && instruction == svc
+}
+
+// tag is a bit of addresses that the processor ignores (top byte ignore), those of
+// instructions too: it is gone once the task has gone on.
+const tag = 1 << 56
+
+// Again has tid, in a signal-delivery-stop, go on where it stands whatever the
+// signal's action says: the kernel makes EINTR only of a call that the task still
+// stands at by the very address (arch/arm64/kernel/signal.c, do_signal). A handler
+// that looks finds the tag in the address that it interrupted.
+func Again(tid int) error {
+	regs, err := allRegisters(tid)
+	if err != nil {
+		return err
+	}
+	regs.Pc |= tag
+	_, err = registers(unix.PTRACE_SETREGSET, tid, noteStatus, unsafe.Pointer(&regs), unsafe.Sizeof(regs))
+	return err
+}
+
+// allRegisters fails for AArch32 programs, whose set is smaller.
+func allRegisters(tid int) (regs syscall.PtraceRegs, err error) {
+	n, err := registers(unix.PTRACE_GETREGSET, tid, noteStatus, unsafe.Pointer(&regs), unsafe.Sizeof(regs))
+	if err == nil && n != int(unsafe.Sizeof(regs)) {
+		err = unix.ENOSYS
+	}
+	return regs, err
+}
