@@ -50,6 +50,7 @@ type receivers struct {
 	// stopped has the TGIDs of processes that are being stopped. All of their
 	// threads have to stop; the kernel keeps to itself which still have to.
 	stopped sync.Map
+	unseen  unseen
 
 	mu        sync.Mutex
 	all       []*receiver
@@ -273,6 +274,7 @@ func (w *receiver) answer(r reply) {
 		if w.over.Load() {
 			return // it has done nothing: ENOSYS
 		}
+		w.unseen.note(&w.call)
 		w.interrupt(int(w.notice.PID))
 		err = kernel.Answer(w.listener, id, 0, errOurs)
 	case r.open:
