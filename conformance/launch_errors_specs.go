@@ -281,6 +281,20 @@ var _ = Describe("a mistake on the command line", func() {
 		Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
 	}, Requires("pid_namespaces"))
 
+	Spec("LCH-10.9", "by a kernel that can't keep signals from repeating calls gives one line with what it lacks, and 95; where no call is made for programs, none", func(ctx context.Context) {
+		old := func(opts []string) Result {
+			return Native(ctx, slices.Concat(Fixture("filter", "old"), []string{Build()}, opts, []string{"--", "/bin/echo", "ran"})...)
+		}
+		for _, opts := range [][]string{Rules("allow/all+/***", "deny/read+/nowhere"), Rules("sandbox/all:off", "sandbox/write:on"), Rules("sandbox/all:off", "lock:exec")} {
+			result := old(opts)
+			Expect(result).To(SatisfyAll(ExitWith(int(unix.EOPNOTSUPP)), SayNothing(), Complain("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (Linux 5.19)")), "%v", opts)
+			Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
+		}
+		for _, opts := range [][]string{Off, OnlyExecChdir("allow/exec,chdir+/***"), Rules("sandbox/all:off", "sandbox/pid:on")} {
+			Expect(old(opts)).To(SatisfyAll(ExitWith(0), SayLine("ran")), "%v", opts)
+		}
+	})
+
 	Spec("LCH-10.5", "that leaves out the command, or an option's value, gives 22", func(ctx context.Context) {
 		for _, argv := range [][]string{Off, {"-p", "off", "--"}, {"-m"}, {"-p"}, {"-a"}, {"-e"}} {
 			result := Syd(ctx, argv)

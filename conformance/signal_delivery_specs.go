@@ -114,11 +114,11 @@ var _ = Describe("a signal", func() {
 		for _, call := range []string{"epoll_wait", "semop", "sigwaitinfo", "io_getevents", "read-pipe", "poll-limited"} {
 			Expect(native).To(SayLine(call + " ok"))
 		}
-	})
+	}, Requires("interrupted_arguments"))
 
 	Spec("EVT-SIG-01.17", "that is ignored by default does not surface as EINTR in a call that blocks without a limit", func(ctx context.Context) {
 		signalsAsNatively(ctx, Fixture("signal", "interrupt", "default", "unlimited")...)
-	})
+	}, Requires("interrupted_arguments"))
 
 	// See catalogue.Divergences.
 	Spec("EVT-SIG-01.18", "that is ignored does not surface as EINTR in a call whose time limit would begin anew", func(ctx context.Context) {

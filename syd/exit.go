@@ -4,6 +4,7 @@ package syd
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 
 	"syd/syd/kernel/spawn"
@@ -32,6 +33,15 @@ func exitOf(err error) Exit {
 	}
 	return StatusFault
 }
+
+// A missing feature of the kernel, without which the sandbox can't be what was
+// asked for.
+type missing struct{ feature, since, so string }
+
+func (m *missing) Error() string {
+	return fmt.Sprintf("the kernel has no %s (Linux %s): %s", m.feature, m.since, m.so)
+}
+func (m *missing) Unwrap() error { return syscall.EOPNOTSUPP }
 
 // execError is the eldest's exec that failed.
 type execError struct{ errno syscall.Errno }

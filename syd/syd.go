@@ -86,6 +86,10 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if school != nil {
 		p = p.Learning()
 	}
+	if trace.Emulates(p) && !kernel.WaitsKillable() {
+		err := &missing{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "5.19", "calls on files can't be decided on; -p off, or rules on exec, chdir and pid alone, do without"}
+		return exitOf(err), err
+	}
 	p = p.Intercepting(func(c policy.Category) bool { return trace.Intercepts(p, c) })
 	plan, err := confine.New(confinement(p, o.LogFD))
 	if err != nil {
@@ -98,6 +102,10 @@ func Run(ctx context.Context, o Options) (Exit, error) {
 	if !spawn.Scoped() {
 		log.Write(audit.Record{Level: audit.Info, Ctx: "confine", Op: "landlock",
 			Msg: "the kernel has no signal scopes (Linux 6.12): programs may signal and trace what runs as the same user, syd too"})
+	}
+	if kernel.Unsealable() {
+		log.Write(audit.Record{Level: audit.Info, Ctx: "confine", Op: "mseal",
+			Msg: "the kernel has no mseal (Linux 6.10): the page of the cookies is read-only and could be made writable again"})
 	}
 	env, dropped := environment(os.Environ(), o.Env, p.AllowUnsafeEnv)
 	for _, name := range dropped {

@@ -22,8 +22,9 @@ import (
 // benchFlags is what `sydtest bench` is told.
 type benchFlags struct {
 	bench.Options
-	json  string
-	check bool
+	json     string
+	check    bool
+	programs bool
 }
 
 func parseBench(args []string, stdout, stderr io.Writer) (*benchFlags, int) {
@@ -37,6 +38,7 @@ func parseBench(args []string, stdout, stderr io.Writer) (*benchFlags, int) {
 	set.IntVar(&f.Rounds, "rounds", 0, "measure both sides `N` times in turn (default: each case's own number)")
 	set.StringVar(&f.json, "json", "", "write the report as JSON to `FILE`")
 	set.BoolVar(&f.check, "check", false, "exit 1 if an interval lies wholly above its target")
+	set.BoolVar(&f.programs, "programs", false, "measure programs of everyday work instead, beside bwrap and strace where they are installed")
 	if status, ok := set.noArguments(args); !ok {
 		return nil, status
 	}
@@ -80,6 +82,9 @@ func (f *benchFlags) verify(set *flagSet) error {
 	}
 	asked := false
 	set.Visit(func(g *flag.Flag) { asked = asked || g.Name == "rounds" })
+	if f.programs && (f.json != "" || f.check || len(f.Vs) > 0 || len(f.Only) > 0) {
+		return fmt.Errorf("--programs goes with --syd and --rounds alone")
+	}
 	if asked && (f.Rounds < bench.MinRounds || f.Rounds > bench.MaxRounds) {
 		return fmt.Errorf("--rounds %d: from %d, the least that give an interval, to %d", f.Rounds, bench.MinRounds, bench.MaxRounds)
 	}
@@ -93,6 +98,13 @@ func benchVerb(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if f.programs {
+		if err := bench.MeasurePrograms(ctx, f.Options, stdout); err != nil {
+			fmt.Fprintf(stderr, "sydtest bench: %v\n", err)
+			return report.ExitHarness
+		}
+		return report.ExitGreen
+	}
 	run := bench.NewRun(f.Options)
 	run.WriteHead(stdout)
 	err := bench.Measure(ctx, f.Options, run, func(row bench.Row) { row.WriteRow(stdout) })

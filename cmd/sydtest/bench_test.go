@@ -160,6 +160,7 @@ func TestBenchUsage(t *testing.T) {
 		"--rounds 5: from 6":      {"--syd", build, "--rounds", "5"},
 		"--rounds 0: from 6":      {"--syd", build, "--rounds", "0"},
 		"unexpected argument":     {"--syd", build, "signal"},
+		"--programs goes with":    {"--syd", build, "--programs", "--check"},
 		"not defined":             {"--fast"},
 	} {
 		var stdout, stderr bytes.Buffer
@@ -175,7 +176,7 @@ func TestBenchHelp(t *testing.T) {
 	if status := run([]string{"bench", "--help"}, &stdout, &stderr); status != 0 || stderr.Len() > 0 {
 		t.Errorf("status %d, %s", status, stderr.String())
 	}
-	for _, flag := range []string{"--syd PATH", "--options OPTIONS", "--vs COMMAND", "--only NAME", "--rounds N", "--json FILE", "--check"} {
+	for _, flag := range []string{"--syd PATH", "--options OPTIONS", "--vs COMMAND", "--only NAME", "--rounds N", "--json FILE", "--check", "--programs"} {
 		if !strings.Contains(stdout.String(), flag) {
 			t.Errorf("the help lacks %s:\n%s", flag, stdout.String())
 		}

@@ -64,6 +64,8 @@ var Table = []Capability{
 	{Name: "pid_max_namespace", Linux: "6.14", Optional: "the right to make user and PID namespaces",
 		Probe: fixture("fork", "namespace", "400", "fork", "tracer")},
 	{Name: "amd64", Optional: "an amd64 machine", Probe: machine("amd64")},
+	{Name: "interrupted_arguments", Optional: "a kernel that shows a tracer the arguments of the call that a signal ended (none does on arm64)",
+		Probe: func() (bool, string) { return runtime.GOARCH != "arm64", "built for " + runtime.GOARCH }},
 	{Name: "userfaultfd", Linux: "4.3", Optional: "the right to stall the kernel's own accesses (vm.unprivileged_userfaultfd)",
 		Probe: fixture("memory", "userfaultfd")},
 	{Name: "fuse", Optional: "the right to open /dev/fuse and to mount it", Probe: fixture("memory", "fuse")},

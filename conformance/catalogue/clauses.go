@@ -147,6 +147,8 @@ var Clauses = []Clause{
 	{"PTH-01", Must, Syd, "Every call that takes a path belongs to categories, each of which is decided on by itself; allowed, it is as natively."},
 	{"PTH-02", Must, Syd, "Denied is EACCES, hidden ENOENT; warn lets it happen with a record, filter denies without one; a masked file is /dev/null."},
 	{"PTH-04", Must, Ours, "A call that is intercepted and allowed has the native result in everything that a program can see."},
+	{"PTH-06", Must, Syd, "A file of append+PATTERN is written to with O_APPEND alone; whatever would do more to it gives EPERM."},
+	{"PTH-08", Must, Ours, "A call under 10,000 rules costs at most twice what it costs under 10."},
 	{"PTH-05", Must, Syd, "/proc/self, /proc/thread-self, /dev/fd, /dev/stdin, /proc/PID/fd/N, /dev/tty, /proc/net and /proc/mounts mean the caller's."},
 
 	{"CFG-13", Must, Syd, "What counts only at the start gives EBUSY at run time, and nothing changes."},

@@ -2,7 +2,7 @@
 
 //go:build ignore
 
-// Writes zz_syscalls_amd64.go: the numbers of amd64 as golang.org/x/sys has
+// Writes zz_syscalls.go, which every build has: the numbers of amd64 as golang.org/x/sys has
 // them from the kernel's asm/unistd_64.h.
 package main
 
@@ -50,7 +50,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := os.WriteFile("zz_syscalls_amd64.go", code, 0o644); err != nil {
+	if err := os.WriteFile("zz_syscalls.go", code, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -297,7 +297,26 @@ func (p *Proc) Wait(ctx context.Context) Result {
 		broke("wait for %d: %v", p.PID(), p.waitErr)
 	}
 	p.checkHealth(result)
+	p.refused(result)
 	return result
+}
+
+// refusals are words by which a build says which capability of the kernel it
+// can't do without, and the capability.
+var refusals = map[string]string{"WAIT_KILLABLE_RECV": "wait_killable_recv"}
+
+// refused ends the spec as unsupported when the build would not start for want of
+// a capability that the kernel lacks indeed: the probe has the last word.
+func (p *Proc) refused(r Result) {
+	GinkgoHelper()
+	if !p.sandbox || r.Status != int(syscall.EOPNOTSUPP) || r.Stdout != "" {
+		return
+	}
+	for words, name := range refusals {
+		if strings.Contains(r.Stderr, words) {
+			Require(name)
+		}
+	}
 }
 
 // Kill kills it and everything below it.

@@ -137,6 +137,7 @@ func (p *Proc) waitFor(ctx context.Context, what string, condition func() bool) 
 	switch {
 	case good:
 	case ended:
+		p.refused(p.result())
 		Fail(fmt.Sprintf("ended without %s\n%s", what, p.result()))
 	default:
 		tree := describe(p.tree())

@@ -16,14 +16,14 @@ import (
 	"syd/syd/kernel"
 )
 
-// arches are the ABIs that a tracee may use, by their audit number. Any other
-// (x32 on amd64) gets ENOSYS, as from a kernel without it.
-var arches = []struct {
+// arches are the ABIs that a tracee may use, the native one first. Any other (x32
+// on amd64, AArch32 on arm64) gets ENOSYS, as from a kernel without it.
+var arches = append([]callABI{{kernel.ArchNative, seccomp.ArchNative}}, compat...)
+
+// callABI is one by its audit number and as libseccomp names it.
+type callABI struct {
 	audit uint32
 	arch  seccomp.ScmpArch
-}{
-	{kernel.ArchNative, seccomp.ArchNative},
-	{kernel.ArchCompat, seccomp.ArchX86},
 }
 
 // Numbers calls f with the architecture and number of syscall name in every
@@ -100,10 +100,19 @@ func assemble(k kind, rules []Rule, format format) ([]byte, error) {
 	return format.prepend(late, text), nil
 }
 
+// exists: some ABI here has the call. arm64 lacks those of open's age.
+func exists(name string) (found bool) {
+	Numbers(name, func(uint32, int) { found = true })
+	return found
+}
+
 func add(f *seccomp.ScmpFilter, r Rule) error {
 	nr, err := seccomp.GetSyscallFromName(r.Syscall)
 	if err != nil {
 		return err
+	}
+	if !exists(r.Syscall) {
+		return nil
 	}
 	action := seccomp.ActAllow
 	switch r.Effect {
@@ -187,13 +196,13 @@ func patch(program []byte, in Inputs) {
 	}
 }
 
-// Syscalls are the names of all calls of the ABIs that a tracee may use, as far
-// as libseccomp or newer know them.
+// Syscalls are the names of all calls of the ABIs that a tracee may use, here and on
+// the other architectures that syd is for, as far as libseccomp or newer know them.
 func Syscalls() (names []string) {
-	const numbers = 1024 // more than any ABI here has
-	for _, a := range arches {
+	const numbers = 1024 // more than any ABI has
+	for _, arch := range []seccomp.ScmpArch{seccomp.ArchAMD64, seccomp.ArchX86, seccomp.ArchARM64} {
 		for nr := range numbers {
-			if name, err := seccomp.ScmpSyscall(nr).GetNameByArch(a.arch); err == nil {
+			if name, err := seccomp.ScmpSyscall(nr).GetNameByArch(arch); err == nil {
 				names = append(names, name)
 			}
 		}

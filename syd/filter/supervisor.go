@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"syd/syd/kernel"
 )
 
 // Role is what a thread of the supervisor does; each has a filter of its own.
@@ -65,7 +67,7 @@ const (
 	vmaName       = 0x53564d41  // uapi linux/prctl.h: PR_SET_VMA
 	execveCheck   = 0x10000     // uapi linux/fcntl.h: AT_EXECVE_CHECK, Linux 6.14
 	procmapQuery  = 0xc068_6611 // uapi linux/fs.h: PROCMAP_QUERY, Linux 6.11
-	parentFlags   = 0o200000 | 0o2000000 | 0o400000
+	parentFlags   = kernel.ODirectory | oCloexec | kernel.ONofollow
 	cloneThread   = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 // VM, FS, FILES, SIGHAND, THREAD
 	cloneNoThread = 0x7e020080 | 0x4000 | 0x8000 | cloneUntraced | clonePtrace
 	afALG         = 38

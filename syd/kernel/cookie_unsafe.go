@@ -190,10 +190,16 @@ func MakeCookies(seal bool) error {
 		if errno != 0 && errno != unix.ENOSYS {
 			return fmt.Errorf("cookies: mseal: %w", errno)
 		}
+		unsealable = errno == unix.ENOSYS
 	}
 	cookies = made
 	return nil
 }
+
+var unsealable bool
+
+// Unsealable says whether MakeCookies found that the kernel has no mseal(2).
+func Unsealable() bool { return unsealable }
 
 // Cookie is the cookie of an identity that Registers told.
 func Cookie(id int) uint64 { return cookies[id/6][id%6] }

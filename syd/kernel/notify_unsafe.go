@@ -123,10 +123,18 @@ func Waits(listener int, id uint64) bool {
 }
 
 // WakeInStep has a caller and whoever answers it take turns on one processor
-// (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6), where the kernel can.
-func WakeInStep(listener int) {
-	syscall.RawSyscall6(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+// (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6). It says whether the kernel can.
+func WakeInStep(listener int) bool {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 		unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, GuardIoctl.at(3), GuardIoctl.at(4), GuardIoctl.at(5))
+	return errno == 0
+}
+
+// AnswersAtOnce says whether AnswerFD can take one step (Linux 5.14).
+func AnswersAtOnce(listener int) bool {
+	a := addFD{flags: addFDSend, source: ^uint32(0)}
+	_, err := ioctl(syscall.RawSyscall6, listener, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(&a))
+	return err == unix.EBADF // it knows the flag, and there is no descriptor
 }
 
 // Replace puts a copy of fd in the place of listener, which is closed. A thread

@@ -74,8 +74,8 @@ func emulateChroot(n *notice) reply {
 // path, or makes of a descriptor what a path could be asked for, in all its
 // forms; those that only 32-bit ABIs have, too.
 var files = []row{
-	{name: "open", categories: aboutOpen, emulate: emulateOpen, api: true},
-	{name: "openat", categories: aboutOpen, emulate: emulateOpenat, api: true},
+	{name: "open", categories: aboutOpen, emulate: emulateOpen, flags: 1 + 1, api: true},
+	{name: "openat", categories: aboutOpen, emulate: emulateOpenat, flags: 2 + 1, api: true},
 	{name: "openat2", categories: aboutOpen, emulate: emulateOpenat2, api: true},
 	{name: "creat", categories: aboutOpen, emulate: emulateCreat, api: true},
 
@@ -171,7 +171,7 @@ var files = []row{
 	// How a descriptor of an append-only file could be made to do more.
 	{name: "fcntl", appends: true, emulate: emulateSetFlags, when: setFlags},
 	{name: "fcntl64", appends: true, emulate: emulateSetFlags, when: setFlags},
-	{name: "pwritev2", appends: true, emulate: refused(syscall.EOPNOTSUPP), when: []filter.Condition{
+	{name: "pwritev2", appends: true, emulate: refused(syscall.EPERM), when: []filter.Condition{
 		{Arg: 5, Mask: rwfNoAppend, Value: rwfNoAppend}}},
 	{name: "fallocate", appends: true, emulate: emulateFallocate},
 

@@ -112,3 +112,56 @@ func TestTracedFollowsThePolicy(t *testing.T) {
 		t.Error("an x32 number has a row")
 	}
 }
+
+// Opens for reading are seen only where they are decided on.
+func TestOpensThatAreSeen(t *testing.T) {
+	const all = "sandbox/all:off"
+	for _, c := range []struct {
+		lines   []string
+		reading bool
+	}{
+		{[]string{all, "sandbox/write:on", "deny/write+/a"}, false},
+		{[]string{all, "sandbox/write,create,truncate:on"}, false},
+		{[]string{all, "sandbox/read,write:on", "allow/read+/***", "deny/write+/a"}, false},
+		{[]string{all, "sandbox/read,write:on"}, true},
+		{[]string{all, "sandbox/stat,write:on"}, true},
+		{[]string{all, "sandbox/write:on", "mask+/a"}, true},
+		{[]string{all, "sandbox/write:on", "lock:exec"}, true},
+	} {
+		var commands []policy.Command
+		for _, line := range c.lines {
+			commands = append(commands, policy.Command{Where: t.Name(), Text: line})
+		}
+		p, err := policy.Parse(commands, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, open := range []struct {
+			name  string
+			flags int
+		}{{"open", 1}, {"openat", 2}} {
+			sees := func(flags uint64) (seen bool) {
+				args := [6]uint64{}
+				args[open.flags] = flags
+				for _, r := range Rules(p) {
+					holds := r.Syscall == open.name
+					for _, condition := range r.Conditions {
+						holds = holds && condition.Holds(args)
+					}
+					seen = seen || holds
+				}
+				return seen
+			}
+			for _, flags := range []uint64{0, oCloexec, oPath, oNoctty, oAppend} {
+				if sees(flags) != c.reading {
+					t.Errorf("%v: %s with %#o: %v", c.lines, open.name, flags, !c.reading)
+				}
+			}
+			for _, flags := range []uint64{oWrite, oRdwr, oAccess, oTrunc, oCreate, oTmpfile | oWrite, oWrite | oAppend | 1<<40} {
+				if !sees(flags) {
+					t.Errorf("%v: %s with %#o isn't seen", c.lines, open.name, flags)
+				}
+			}
+		}
+	}
+}

@@ -21,6 +21,7 @@ func (t *Tracer) handleSignal(e Event) resume {
 	call, errno, ok := kernel.Interrupted(e.TID, errnos...)
 	switch {
 	case !ok:
+		return t.mendUnseen(e, task, deliver)
 	case errno != syscall.EINTR:
 		t.mendEmulated(e.TID, task, call, errno)
 	case unlimitedWait(call):
@@ -31,16 +32,6 @@ func (t *Tracer) handleSignal(e Event) resume {
 	return deliver
 }
 
-// restart mends what ptrace changes: a signal that is ignored is not
-// even queued for an untraced task (kernel/signal.c, sig_ignored), yet stops a
-// traced one and so interrupts the call that it is in. The kernel restarts most
-// calls by itself when no handler runs. Those that answer EINTR for good are
-// given ERESTARTNOHAND here, by which the kernel restarts them unless another
-// signal's handler does run: then they end with EINTR, as natively.
-//
-// Only waits without a time limit: a limit would begin anew with each signal.
-func restart(e Event) { kernel.SetReturn(e.TID, -errRestartNoHand) }
-
 // Errnos that only the kernel itself sees (include/linux/errno.h): it makes of
 // them EINTR or a restart of the call. ERESTARTSYS: as the handler says that runs.
 // ERESTARTNOINTR: always a restart. ERESTARTNOHAND: if no handler runs.
@@ -48,10 +39,6 @@ const (
 	errRestart       = 512
 	errRestartNoIntr = 513
 	errRestartNoHand = 514
-	// errOurs is what a receiver answers for a signal that natively interrupts the
-	// call, too. The kernel answers errRestart to a signal that comes before a
-	// receiver has the call.
-	errOurs = errRestartNoHand
 )
 
 // mendEmulated has a signal interrupt a call that waits for a receiver, or that

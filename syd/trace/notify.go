@@ -50,6 +50,7 @@ type receivers struct {
 	// stopped has the TGIDs of processes that are being stopped. All of their
 	// threads have to stop; the kernel keeps to itself which still have to.
 	stopped sync.Map
+	unseen  unseen
 
 	mu        sync.Mutex
 	all       []*receiver
@@ -100,13 +101,23 @@ func newReceivers(j judge, listener int, start func(func()), interrupt func(int)
 
 // run starts the receivers and their watch.
 func (r *receivers) run() {
-	kernel.WakeInStep(r.listener)
+	if !kernel.AnswersAtOnce(r.listener) {
+		r.lacks("SECCOMP_ADDFD_FLAG_SEND (Linux 5.14): descriptors are handed over before the call that asked for them ends")
+	}
+	if !kernel.WakeInStep(r.listener) {
+		r.lacks("SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (Linux 6.6): calls on files take longer")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for range r.want {
 		r.add()
 	}
 	r.start(r.watch)
+}
+
+// lacks tells what the kernel lacks that can be done without.
+func (r *receivers) lacks(what string) {
+	r.log.Write(audit.Record{Level: audit.Info, Ctx: "notify", Op: "start", Msg: "the kernel has no " + what})
 }
 
 // add starts a receiver that takes part. Preconditions: mu.
@@ -263,6 +274,7 @@ func (w *receiver) answer(r reply) {
 		if w.over.Load() {
 			return // it has done nothing: ENOSYS
 		}
+		w.unseen.note(&w.call)
 		w.interrupt(int(w.notice.PID))
 		err = kernel.Answer(w.listener, id, 0, errOurs)
 	case r.open:

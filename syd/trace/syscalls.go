@@ -25,6 +25,9 @@ type row struct {
 	// when, if any, has the call decided on under any policy, with arguments for
 	// which one of these holds; there are no categories then.
 	when []filter.Condition
+	// flags, if it is not 0, is one more than the argument that has the flags of
+	// open(2): where nothing is decided on but changes, opens for reading aren't seen.
+	flags int
 	// api: while the sandbox is not locked, the call may be a command to it.
 	api bool
 	// emulating: the call is looked at wherever calls are made for tasks: it may
@@ -100,6 +103,29 @@ func (r *row) wanted(p *policy.Policy) bool {
 	return slices.ContainsFunc(r.categories, func(c policy.Category) bool { return Intercepts(p, c) })
 }
 
+// conditions are those under which a wanted call is seen; none: always. One of them
+// has to hold.
+func (r *row) conditions(p *policy.Policy) []filter.Condition {
+	if r.flags == 0 || open(p) || p.HasMasks() || slices.ContainsFunc(looking, func(c policy.Category) bool { return Intercepts(p, c) }) {
+		return r.when
+	}
+	return changing(uint(r.flags - 1))
+}
+
+// looking are the categories that opens without a change may be about.
+var looking = of(policy.Read, policy.Readdir, policy.Stat, policy.Walk)
+
+// changing are the flags in argument arg with which open(2) may change or make a file.
+func changing(arg uint) (all []filter.Condition) {
+	for _, mode := range []uint64{oWrite, oRdwr, oAccess} {
+		all = append(all, filter.Condition{Arg: arg, Mask: oAccess, Value: mode})
+	}
+	for _, flag := range []uint64{oCreate, oTrunc, oTmpfile} {
+		all = append(all, filter.Condition{Arg: arg, Mask: flag, Value: flag})
+	}
+	return all
+}
+
 // open: the sandbox may be asked and told at run time.
 func open(p *policy.Policy) bool { return p.Lock() != policy.LockUnset && p.Lock() != policy.LockOn }
 
@@ -135,8 +161,8 @@ func Rules(p *policy.Policy) (rules []filter.Rule) {
 		if r.emulate != nil {
 			rule.Effect, rule.Why = filter.Notify, "it is made for the caller"
 		}
-		if r.when == nil {
-			judged = true
+		judged = judged || r.when == nil
+		if r.conditions(p) == nil {
 			rules = append(rules, rule)
 		}
 	}
@@ -145,10 +171,13 @@ func Rules(p *policy.Policy) (rules []filter.Rule) {
 	}
 	for _, r := range append(traced(p), wanted(p, true)...) {
 		rule := filter.Rule{Syscall: r.name, Effect: filter.Trace, Why: "it may be aimed at the supervisor"}
-		if r.emulate != nil {
+		switch {
+		case r.flags != 0:
+			rule.Effect, rule.Why = filter.Notify, "it may change a file"
+		case r.emulate != nil:
 			rule.Effect, rule.Why = filter.Notify, "files may look different to the caller after it"
 		}
-		for _, c := range r.when {
+		for _, c := range r.conditions(p) {
 			rule.Conditions = []filter.Condition{c}
 			rules = append(rules, rule)
 		}
