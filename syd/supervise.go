@@ -38,6 +38,10 @@ func (c *crew) as(r filter.Role) func(func()) {
 	return func(f func()) {
 		supervise(func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			if capability.Narrow() {
+				c.as(r)(f)
+				return
+			}
 			kernel.NameThread("syd_" + r.String())
 			if <-c.ready; !c.off {
 				if err := c.plan.Thread(r); err != nil {

@@ -53,9 +53,21 @@ int capability_keep(uint64_t keep)
  */
 _Thread_local int capability_emulates;
 
+/*
+ * Such a thread, and those that it starts in turn, may be under the filter of the
+ * one that started it: it can't do what other roles do.
+ */
+static _Thread_local int narrow;
+
+int capability_narrow(void)
+{
+	return narrow;
+}
+
 struct birth {
 	void *(*start)(void *);
 	void *argument;
+	int narrow;
 };
 
 /* Births under way; who waits for their end sleeps on it. */
@@ -85,6 +97,7 @@ static void *born(void *argument)
 	static const char inside[] = "syd: this is a sandbox in ghost mode: Device or resource busy\n";
 
 	free(argument);
+	narrow = birth.narrow;
 	int error = capability_keep(capability_kept);
 	if (error == ENOSYS) { /* no kernel says so of capset(2) */
 		(void)!write(2, inside, sizeof inside - 1);
@@ -127,12 +140,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
-	if (gettid() != getpid() && !capability_emulates)
+	int makes_narrow = capability_emulates || narrow;
+	if (gettid() != getpid() && !makes_narrow)
 		return capability_thread(thread, attributes, start, argument);
 	struct birth *birth = malloc(sizeof *birth);
 	if (birth == NULL)
 		return EAGAIN;
-	*birth = (struct birth){start, argument};
+	*birth = (struct birth){start, argument, makes_narrow};
 	capability_begin_birth();
 	int error = capability_thread(thread, attributes, born, birth);
 	if (error != 0) {

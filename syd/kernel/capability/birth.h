@@ -36,6 +36,9 @@ extern const uint64_t *capability_cookies;
 /* Whether the calling thread is one that capability_start has started. */
 extern _Thread_local int capability_emulates;
 
+/* Whether the calling thread may be under the filter of one that emulates. */
+int capability_narrow(void);
+
 /*
  * pthread_create(3) for whoever can't do without. Where a thread can't be had, as
  * the user has as many as may be (RLIMIT_NPROC, which programs in the sandbox count

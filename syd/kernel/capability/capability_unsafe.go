@@ -58,6 +58,12 @@ func Work(f func()) error {
 	return nil
 }
 
+// Narrow says whether the calling thread, which is locked to its goroutine, may be
+// under the filter of one that Work has started: the language runtime started it
+// from there, in the moment before that was locked to its goroutine. It can take no
+// role: let it end.
+func Narrow() bool { return C.capability_narrow() != 0 }
+
 //export capabilityWork
 func capabilityWork(handle C.uintptr_t) {
 	h := cgo.Handle(handle)
