@@ -144,6 +144,14 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || !strings.Contains(line, "attached") {
 		t.Fatalf("%s: strace: %q %v", w.name, line, err)
 	}
+	// strace keeps the name that it finds when it attaches, and may attach in the
+	// middle of the call that changes it.
+	names := map[string]string{}
+	comms, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/comm", cmd.Process.Pid))
+	for _, comm := range comms {
+		name, _ := os.ReadFile(comm)
+		names[filepath.Base(filepath.Dir(comm))] = strings.TrimSpace(string(name))
+	}
 	io.WriteString(in, "go\n")
 	if len(w.signals) > 0 {
 		out.ReadString('\n')
@@ -171,14 +179,18 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 		if match == nil {
 			continue
 		}
-		role, named := strings.CutPrefix(match[2], "syd_")
+		name := match[2]
+		if name == roleless && names[match[1]] != "" {
+			name = names[match[1]]
+		}
+		role, named := strings.CutPrefix(name, "syd_")
 		switch {
 		case match[1] == fmt.Sprint(cmd.Process.Pid):
 			role = filter.Tracer.String()
-		case match[2] == roleless:
+		case name == roleless:
 			role = filter.Process.String()
 		case !named:
-			t.Errorf("%s: a thread is called %q", w.name, match[2])
+			t.Errorf("%s: a thread is called %q", w.name, name)
 		}
 		if used[role] == nil {
 			used[role] = map[string]bool{}
