@@ -100,7 +100,7 @@ func benchVerb(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if f.programs {
 		if err := bench.MeasurePrograms(ctx, f.Options, stdout); err != nil {
-			fmt.Fprintf(stderr, "sydtest bench: %v\n", err)
+			told(ctx, stderr, "bench", err)
 			return report.ExitHarness
 		}
 		return report.ExitGreen
@@ -113,13 +113,20 @@ func benchVerb(args []string, stdout, stderr io.Writer) int {
 		err = writeFile(f.json, run.WriteJSON)
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted")
-		}
-		fmt.Fprintf(stderr, "sydtest bench: %v\n", err)
+		told(ctx, stderr, "bench", err)
 		return report.ExitHarness
 	}
 	return run.ExitStatus(f.check)
+}
+
+// told tells why a verb could not do its work, and returns it: the user's
+// interruption, or err.
+func told(ctx context.Context, stderr io.Writer, verb string, err error) error {
+	if ctx.Err() != nil {
+		err = fmt.Errorf("interrupted")
+	}
+	fmt.Fprintf(stderr, "sydtest %s: %v\n", verb, err)
+	return err
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

@@ -171,11 +171,7 @@ func kernelsVerb(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted")
-		}
-		fmt.Fprintf(stderr, "sydtest kernels: %v\n", err)
-		return guest.StatusOf(err)
+		return guest.StatusOf(told(ctx, stderr, "kernels", err))
 	}
 	return grid.ExitStatus(f.require)
 }

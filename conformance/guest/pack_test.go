@@ -71,18 +71,24 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestPack packs this machine's programs, and looks for each one's libraries in
-// what came out.
-func TestPack(t *testing.T) {
+// staticProgram is a program of this machine's that can stand for syd and sydtest.
+func staticProgram(t *testing.T) (path string, arch Arch) {
 	dir := t.TempDir()
 	if err := fixtures.Extract(dir); err != nil {
 		t.Fatal(err)
 	}
-	static := fixtures.Path(dir, "process")
-	arch, err := ProgramArch(static)
+	path = fixtures.Path(dir, "process")
+	arch, err := ProgramArch(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, arch
+}
+
+// TestPack packs this machine's programs, and looks for each one's libraries in
+// what came out.
+func TestPack(t *testing.T) {
+	static, arch := staticProgram(t)
 	file := filepath.Join(t.TempDir(), "initrd")
 	notes, err := Pack(file, arch, Contents{Syd: static, Sydtest: static, Capabilities: []string{"git", "nonsense"}})
 	if err != nil {
@@ -132,16 +138,8 @@ func TestPack(t *testing.T) {
 // TestLacking: a machine without the programs is told what to install, and a
 // guest without them is not started.
 func TestLacking(t *testing.T) {
-	dir := t.TempDir()
-	if err := fixtures.Extract(dir); err != nil {
-		t.Fatal(err)
-	}
-	static := fixtures.Path(dir, "process")
-	arch, err := ProgramArch(static)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Pack(filepath.Join(dir, "initrd"), arch, Contents{Syd: static, Sydtest: static, Sysroot: t.TempDir()})
+	static, arch := staticProgram(t)
+	_, err := Pack(filepath.Join(t.TempDir(), "initrd"), arch, Contents{Syd: static, Sydtest: static, Sysroot: t.TempDir()})
 	var p *Problem
 	if !errors.As(err, &p) || p.Fate != Lacking || !strings.Contains(p.Text, "sh, ") || !strings.Contains(p.Text, "apt-get install bash coreutils dash") {
 		t.Errorf("%v", err)
