@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -142,6 +143,8 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// The least of some calls counts: regexp keeps its memory in a sync.Pool, which
+// the garbage collector empties and the race detector has drop one in four.
 func TestDecideAllocatesNothing(t *testing.T) {
 	p, err := (files{"x.syd-3": mixed(1000)}).load("x.syd-3")
 	if err != nil {
@@ -149,8 +152,12 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	}
 	for _, path := range benchPaths {
 		agrees(t, p, path)
-		if n := testing.AllocsPerRun(100, func() { p.Decide(Request{Category: Read, Path: path}) }); n != 0 {
-			t.Errorf("%s: %v allocations", path, n)
+		least := math.Inf(1)
+		for range 100 {
+			least = min(least, testing.AllocsPerRun(1, func() { p.Decide(Request{Category: Read, Path: path}) }))
+		}
+		if least != 0 {
+			t.Errorf("%s: %v allocations", path, least)
 		}
 	}
 }
