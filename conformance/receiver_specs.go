@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,11 +54,15 @@ func (s *supervised) listener() uint64 {
 }
 
 // of is the filters of the threads that are receivers, and of those that are not.
+// A receiver that is started meanwhile is neither.
 func (s *supervised) of(ctx context.Context) (receivers, others map[int]bpf.Chain) {
 	GinkgoHelper()
+	known := s.receivers()
 	receivers, others = map[int]bpf.Chain{}, s.filters(ctx)
-	for _, tid := range s.receivers() {
+	for _, tid := range known {
 		receivers[tid] = others[tid]
+	}
+	for _, tid := range s.receivers() {
 		delete(others, tid)
 	}
 	return receivers, others
@@ -174,12 +179,13 @@ var _ = Describe("a thread that makes calls for tracees", func() {
 		receivers, _ := s.of(ctx)
 		var first bpf.Chain
 		for tid, chain := range receivers {
+			Expect(chain).NotTo(BeEmpty(), "receiver %d", tid)
 			if first == nil {
 				first = chain
 			}
 			Expect(chain).To(Equal(first), "receiver %d", tid)
 		}
-		expectCapabilities(s)
+		expectCapabilities(ctx, s)
 		run.Send("\n")
 		Expect(run.Wait(ctx)).To(ExitWith(7))
 	}, Requires("seccomp_get_filter"))
@@ -196,7 +202,7 @@ var _ = Describe("a thread that makes calls for tracees", func() {
 
 	Spec("PRC-02.7", "has, where root starts syd, capabilities for files and credentials, and no other thread has them", func(ctx context.Context) {
 		s := supervise(ctx, emulating)
-		expectCapabilities(s)
+		expectCapabilities(ctx, s)
 		s.end(ctx)
 	}, RootOnly)
 
@@ -216,23 +222,19 @@ const forFiles = 1<<0 | 1<<1 | 1<<3 | 1<<4 | 1<<6 | 1<<7 | 1<<9 | 1<<27 | 1<<28 
 
 // expectCapabilities expects that no thread has capabilities that its kind is not
 // to have.
-func expectCapabilities(s *supervised) {
+func expectCapabilities(ctx context.Context, s *supervised) {
 	GinkgoHelper()
 	const all = capDacReadSearch | capKill | capSysPtrace
-	receivers := map[int]bool{}
-	for _, tid := range s.receivers() {
-		receivers[tid] = true
-	}
 	for _, set := range []string{"CapPrm", "CapEff", "CapInh", "CapAmb"} {
 		for tid, text := range s.statusOf(set) {
 			mask, err := strconv.ParseUint(text, 16, 64)
 			Expect(err).NotTo(HaveOccurred())
 			may := uint64(all)
-			if receivers[tid] {
-				may |= forFiles
-			}
 			if strings.HasSuffix(set, "Inh") || strings.HasSuffix(set, "Amb") {
 				may = 0
+			} else if mask&^may != 0 { // one that was just started will have its name in a moment
+				WaitFor(ctx, fmt.Sprintf("the name of thread %d, which has %s %s", tid, set, text), func() bool { return slices.Contains(s.receivers(), tid) })
+				may |= forFiles
 			}
 			Expect(mask&^may).To(BeZero(), "%s %s of thread %d", set, text, tid)
 		}
