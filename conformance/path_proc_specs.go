@@ -35,14 +35,15 @@ var pathOwn = []struct {
 	{12, "/proc/PID/fd/N is the other process's descriptor", pathTry{command: "beside", steps: []string{"openat path=/proc/CHILD/fd/3", "read fd=@last", "readlink path=/proc/CHILD/fd/3", "stat path=/proc/CHILD/fd/3", "openat path=/proc/CHILD/fd/3 flags=O_RDWR", "openat path=/proc/CHILD/fd/77", "lstat path=/proc/CHILD/fd/3"}}, "read.text content\\x0a"},
 	{13, "/proc/PID/cwd is the other process's directory", pathTry{command: "beside", steps: []string{"readlink path=/proc/CHILD/cwd", "openat path=/proc/CHILD/cwd/a", "openat path=/proc/CHILD/cwd/file", "openat path=/proc/CHILD/cwd/../file", "openat path=/proc/CHILD/comm", "read fd=@last", "readlink path=/proc/CHILD/exe", "openat path=/proc/CHILD/root/proc/self/comm", "stat path=/proc/CHILD"}}, "openat ENOENT"},
 	{14, "/dev/tty is what a session without a terminal doesn't have", pathTry{command: "session", steps: []string{"openat path=/dev/tty", "openat path=/dev/tty flags=O_RDWR|O_NOCTTY", "stat path=/dev/tty", "access path=/dev/tty want=R_OK", "openat path=/proc/self/fd/0"}}, "openat ENXIO"},
-	{15, "/dev/tty is the terminal that the caller has acquired by opening it", pathTry{command: "terminal", steps: []string{"openat path=/dev/tty", "openat path=TERMINAL flags=O_RDWR", "openat path=/dev/tty flags=O_RDWR", "ioctl fd=@last request=TIOCGWINSZ", "write fd=@last value=x", "readlink path=/proc/self/fd/3", "fstat fd=@last"}}, "ioctl ok"},
-	{16, "/dev/tty is nothing to who has opened a terminal with O_NOCTTY", pathTry{command: "terminal", steps: []string{"openat path=TERMINAL flags=O_RDWR|O_NOCTTY", "openat path=/dev/tty", "openat2 path=TERMINAL flags=O_RDWR|O_NOCTTY|O_CLOEXEC", "openat2 path=/dev/tty", "stat path=TERMINAL", "openat path=TERMINAL flags=O_RDWR", "openat path=/dev/tty"}}, "openat ENXIO"},
+	{15, "/dev/tty is the terminal that the caller has acquired by opening it", pathTry{command: "terminal", steps: []string{"openat path=/dev/tty", "openat path=TERMINAL flags=O_RDWR", "openat path=/dev/tty flags=O_RDWR brief=1", "ioctl fd=@last request=TIOCGWINSZ", "write fd=@last value=x", "readlink path=/proc/self/fd/3"}}, "ioctl ok"},
+	{16, "/dev/tty is nothing to who has opened a terminal with O_NOCTTY", pathTry{command: "terminal", steps: []string{"openat path=TERMINAL flags=O_RDWR|O_NOCTTY", "openat path=/dev/tty", "openat2 path=TERMINAL flags=O_RDWR|O_NOCTTY|O_CLOEXEC", "openat2 path=/dev/tty", "stat path=TERMINAL", "openat path=TERMINAL flags=O_WRONLY", "openat path=/dev/tty", "openat path=/dev/null brief=1", "openat path=TERMINAL", "openat path=/dev/tty brief=1"}}, "openat ENXIO"},
 	{17, "/proc/self/ns is the caller's namespaces", pathTry{steps: []string{"readlink path=/proc/self/ns/user", "readlink path=/proc/self/ns/mnt", "readlink path=/proc/thread-self/ns/net", "openat path=/proc/self/ns/pid", "stat path=/proc/self/ns/pid", "getdents64 fd=dir:/proc/self/ns", "openat path=/proc/self/ns/none", "openat path=/proc/self/ns/uts flags=O_RDWR", "lstat path=/proc/self/ns/ipc"}}, "openat ok"},
 	{18, "/proc/net and /proc/mounts are links by way of /proc/self", pathTry{steps: []string{"readlink path=/proc/net", "readlink path=/proc/mounts", "openat path=/proc/mounts", "openat path=/proc/net/unix", "stat path=/proc/net/dev", "getdents64 fd=dir:/proc/net size=60000", "openat path=/proc/self/mountinfo", "openat path=/proc/mounts flags=O_NOFOLLOW"}}, "readlink.text self/net"},
 	{19, "/proc/self/task has the caller's threads", pathTry{command: "thread", steps: []string{"getdents64 fd=dir:/proc/self/task", "openat path=/proc/self/task flags=O_DIRECTORY", "stat path=/proc/self/task", "readlink path=/proc/self/task/1/exe", "openat path=/proc/self/task/1"}}, "openat ENOENT"},
 	{20, "/proc/self/mem, maps and environ are the caller's own", pathTry{steps: []string{"openat path=/proc/self/mem", "openat path=/proc/self/maps", "openat path=/proc/self/environ", "read fd=@last size=5", "openat path=/proc/self/cmdline", "read fd=@last size=4", "openat path=/proc/self/auxv", "read fd=@last size=0", "stat path=/proc/self/mem"}}, "openat ok"},
 	{21, "magic links are not followed by who says so", pathTry{steps: []string{"openat path=file", "openat path=/proc/self/fd/3 flags=O_NOFOLLOW", "openat2 path=/proc/self/fd/3 resolve=RESOLVE_NO_MAGICLINKS", "openat2 path=/proc/self/cwd/file resolve=RESOLVE_NO_SYMLINKS", "openat2 path=/proc/self/root resolve=RESOLVE_NO_MAGICLINKS", "openat2 path=/proc/self/cwd/file resolve=RESOLVE_BENEATH", "readlink path=/proc/self/fd/3/x", "statx path=/proc/self/exe flags=AT_SYMLINK_NOFOLLOW"}}, "openat2 ELOOP"},
 	{22, "/dev/ptmx is a new terminal for each open", pathTry{steps: []string{"openat path=/dev/ptmx flags=O_RDWR|O_NOCTTY", "openat path=/dev/ptmx flags=O_RDWR|O_NOCTTY|O_CLOEXEC", "stat path=/dev/ptmx"}}, "openat ok"},
+	{29, "/dev/tty, once it is open, is that device", pathTry{command: "terminal", steps: []string{"openat path=TERMINAL", "openat path=/dev/tty"}}, "device 5:0"},
 	{23, "what lies outside is seen as far as natively", pathTry{steps: []string{"stat path=/proc/1", "openat path=/proc/1/status", "readlink path=/proc/1/root", "openat path=/proc/999999999", "openat path=/proc/sys/kernel/ostype", "read fd=@last", "openat path=/proc/sys/kernel/ostype/x", "statfs path=/proc", "openat path=/sys/kernel flags=O_DIRECTORY"}}, `read.text Linux\x0a`},
 }
 
@@ -89,6 +90,17 @@ var _ = Describe("what a path of /proc or /dev means to a caller: that", func() 
 		_, native := SameAsNative(ctx, pathEverything, "unshare", "-Ur", "sh", "-c", `id -u; cat /proc/self/uid_map /proc/self/setgroups | tr -s " "`)
 		Expect(native).To(SayLine("0"))
 	}, Requires("user_namespaces", "ordinary_user"))
+
+	for i, foreign := range []bool{false, true} {
+		text, fixture, needs := "a terminal is acquired whatever signals come meanwhile", Fixture, "pty"
+		if foreign {
+			text, fixture, needs = text+", by a program of the foreign ABI", ForeignFixture, "i386"
+		}
+		Spec(fmt.Sprintf("PTH-05.%d", 30+i), text, func(ctx context.Context) {
+			_, native := SameAsNative(ctx, pathEverything, fixture("path", "acquire", "100")...)
+			Expect(native.Lines()).To(Equal([]string{"acquired 100"}))
+		}, Requires("pty", needs))
+	}
 
 	Spec("PTH-05.27", "/dev/tty is the terminal that syd was started on", func(ctx context.Context) {
 		cmd := Fixture("path", "do", "openat path=/dev/tty flags=O_RDWR", "ioctl fd=@last request=TIOCGWINSZ", "write fd=@last value=typed%0a", "openat2 path=/dev/tty", "access path=/dev/tty want=W_OK")

@@ -5,9 +5,9 @@ package catalogue
 // Divergences are differences that were looked at and accepted.
 var Divergences = []Divergence{
 	{"EVT-SIG-01.18", "ptrace reports ignored signals and so interrupts the call; restarted, its time limit would begin anew"},
+	{"PTH-04.97", "a supervisor of 64 bits can open nothing without O_LARGEFILE: files of more than 2 GiB are refused all the same, later writes are not"},
 	{"PTH-04.63", "what a descriptor of a file leads to, deeper than PATH_MAX, can't be told: it can't be judged by its path"},
-	{"PTH-05.15", "only the caller itself can acquire a terminal: an open that is made for it doesn't"},
-	{"PTH-05.16", "as PTH-05.15"},
+	{"PTH-05.29", "only the caller itself can open its terminal by that name: it is opened by its own name, which fstat(2) shows"},
 	{"TRC-03.6", "a group-stop of a traced task is a ptrace-stop, which the kernel shows as t"},
 }
 

@@ -245,6 +245,22 @@ func TerminalPath(device uint64) (string, bool) {
 	return "", false
 }
 
+// TIOCSCTTY is the request of ioctl(2) for a controlling terminal (ioctl_tty(2)).
+const TIOCSCTTY = unix.TIOCSCTTY
+
+// MayControl says whether a character device of that number may be a terminal
+// which an open makes the controlling one. Never are the masters of pseudo-terminals, the
+// current console, /dev/tty, /dev/console and /dev/ptmx (tty_open; uapi
+// linux/major.h: 1 is memory, 2 and 128 to 135 are masters).
+func MayControl(device uint64) bool {
+	switch major, minor := unix.Major(device), unix.Minor(device); {
+	case major <= 2, major == 4 && minor == 0, major == 5 && minor <= 2:
+		return false
+	default:
+		return major < 128 || major > 135
+	}
+}
+
 // Statfs is struct statfs of the native architecture.
 type Statfs = unix.Statfs_t
 

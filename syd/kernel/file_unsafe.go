@@ -273,6 +273,7 @@ type Status struct {
 	Umask               int
 	Pending             uint64 // SigPnd: for the thread
 	PendingAll          uint64 // ShdPnd: for any thread of its process
+	Filters             int    // Seccomp_filters
 	// Contained: it is in a user namespace below ours. Filled in by Credentials
 	// of a task only.
 	Contained bool
@@ -323,6 +324,8 @@ func ReadStatus(tid int) (Status, error) {
 			s.Pending, _ = strconv.ParseUint(value, 16, 64)
 		case "ShdPnd":
 			s.PendingAll, _ = strconv.ParseUint(value, 16, 64)
+		case "Seccomp_filters":
+			s.Filters, _ = strconv.Atoi(value)
 		case "SigBlk":
 			s.Blocked, _ = strconv.ParseUint(value, 16, 64)
 		case "SigIgn":

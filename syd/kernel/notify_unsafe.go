@@ -89,8 +89,9 @@ func AnswerContinue(listener int, id uint64) error {
 // AnswerFD ends call id with fd, under the lowest number that the caller has
 // free, close-on-exec or not; fd is closed. Errors are the call's: EMFILE. What is
 // shared may stay open here for a moment after the caller goes on, and even after
-// it has closed it: that takes one step, where the kernel can (Linux 5.14).
-func AnswerFD(listener int, id uint64, fd int, cloexec, shared bool) error {
+// it has closed it: that takes one step, where the kernel can (Linux 5.14). If it
+// isn't, handed is told the number before the caller is.
+func AnswerFD(listener int, id uint64, fd int, cloexec, shared bool, handed func(number int)) error {
 	defer func() {
 		if fd >= 0 {
 			Close(fd)
@@ -112,6 +113,7 @@ func AnswerFD(listener int, id uint64, fd int, cloexec, shared bool) error {
 		return err
 	}
 	Close(take(&fd))
+	handed(int(number))
 	return Answer(listener, id, int64(number), 0)
 }
 

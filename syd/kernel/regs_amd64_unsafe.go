@@ -77,3 +77,28 @@ func Interrupted(tid int, errnos ...syscall.Errno) (SyscallInfo, syscall.Errno, 
 	}
 	return info, syscall.Errno(-rax), true
 }
+
+func (i *Injected) read(tid int) error {
+	return ptraceTo(unix.PTRACE_GETREGS, tid, 0, unsafe.Pointer(&i.regs))
+}
+
+func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
+	return ptraceTo(unix.PTRACE_SETREGS, tid, 0, unsafe.Pointer(regs))
+}
+
+// redirect has regs, of a task that leaves a call with value, make another. Both
+// instructions for calls, syscall and int $0x80, are two bytes long; after sysenter
+// a task goes on behind an int $0x80 (arch/x86/entry/vdso/vdso32/system_call.S).
+func redirect(regs *syscall.PtraceRegs, tid int, value int64, number uint64, args [3]uint64) bool {
+	var info SyscallInfo
+	if int64(regs.Orig_rax) < 0 || int64(regs.Rax) != value || GetSyscallInfo(tid, &info) != nil {
+		return false
+	}
+	regs.Rip -= 2
+	regs.Rax, regs.Orig_rax = number, ^uint64(0)
+	regs.Rdi, regs.Rsi, regs.Rdx = args[0], args[1], args[2]
+	if info.Arch == ArchCompat {
+		regs.Rbx, regs.Rcx, regs.Rdx = args[0], args[1], args[2]
+	}
+	return true
+}

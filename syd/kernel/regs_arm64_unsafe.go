@@ -106,6 +106,27 @@ func Again(tid int) error {
 	return err
 }
 
+func (i *Injected) read(tid int) (err error) {
+	i.regs, err = allRegisters(tid)
+	return err
+}
+
+func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
+	_, err := registers(unix.PTRACE_SETREGSET, tid, noteStatus, unsafe.Pointer(regs), unsafe.Sizeof(*regs))
+	return err
+}
+
+// redirect has regs, of a task that leaves a call with value, make another.
+func redirect(regs *syscall.PtraceRegs, _ int, value int64, number uint64, args [3]uint64) bool {
+	if int64(regs.Regs[0]) != value {
+		return false
+	}
+	regs.Pc -= 4
+	regs.Regs[8] = number
+	copy(regs.Regs[:], args[:])
+	return true
+}
+
 // allRegisters fails for AArch32 programs, whose set is smaller.
 func allRegisters(tid int) (regs syscall.PtraceRegs, err error) {
 	n, err := registers(unix.PTRACE_GETREGSET, tid, noteStatus, unsafe.Pointer(&regs), unsafe.Sizeof(regs))

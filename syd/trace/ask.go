@@ -69,7 +69,7 @@ func (t *Tracer) post(q *question) resume {
 
 // settle acts on answers that came late, and on questions that get none.
 func (t *Tracer) settle() {
-	t.nudges.serve()
+	t.serve()
 	for _, q := range t.pool.take() {
 		t.pool.free(q)
 		if t.isOpen(q) {

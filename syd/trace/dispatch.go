@@ -97,6 +97,7 @@ type Tracer struct {
 
 	receivers *receivers // nil: nothing is emulated
 	nudges    nudges
+	acquired  bool // a task was to acquire a terminal
 
 	executed bool // the eldest runs its program
 	known    bool // the eldest was reaped: status is its own
@@ -140,6 +141,10 @@ func (t *Tracer) Learn(l *policy.Lessons) { t.lessons = l }
 // listener is about to be closed for good. Before Run.
 func (t *Tracer) Serve(listener int, start func(func()), unheard func()) {
 	t.receivers = newReceivers(t.judge, listener, start, t.nudge, unheard)
+	t.receivers.acquire = t.acquire
+	if status, err := kernel.ReadStatus(t.eldest.PID); err == nil {
+		t.receivers.filters = status.Filters
+	}
 	t.receivers.leave = t.end
 	t.receivers.run()
 }
@@ -235,6 +240,10 @@ func (t *Tracer) resume(e Event, r resume) {
 	var err error
 	switch r.op {
 	case opCont:
+		if t.acquired && t.asks(e.TID) {
+			err = kernel.ContToSyscall(e.TID, int(r.signal))
+			break
+		}
 		err = kernel.Cont(e.TID, int(r.signal))
 	case opSyscallExit:
 		// In its exit event already, the call isn't made: the next wait tells.
@@ -311,6 +320,9 @@ func (t *Tracer) handleOtherStop(e Event) resume {
 	}
 	if t.isEldest(e.TID) {
 		t.eldest.Continued()
+	}
+	if task.acquisition != nil {
+		t.inject(e, task)
 	}
 	if len(t.forbidden) == 0 {
 		return cont

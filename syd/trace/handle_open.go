@@ -20,6 +20,7 @@ const (
 	oExcl    = 0o200
 	oNoctty  = 0o400
 	oTrunc   = 0o1000
+	oLarge   = 0o100000 // O_LARGEFILE, of x86
 	oAppend  = 0o2000
 	oCloexec = 0o2000000
 	oPath    = 0o10000000
@@ -34,7 +35,11 @@ type opening struct {
 	lookup kernel.Lookup
 	flags  uint64
 	mode   uint32
+	small  bool // only files whose sizes fit 31 bits
 }
+
+// maxSmall is the largest of them (include/linux/fs.h, MAX_NON_LFS).
+const maxSmall = 1<<31 - 1
 
 func emulateOpen(n *notice) reply {
 	return n.openArgs(kernel.AtFDCWD, 0, uint64(uint32(n.Args[1])), n.Args[2])
@@ -54,6 +59,7 @@ func (n *notice) openArgs(dir, path int, flags, mode uint64) reply {
 		flags &= oPath | kernel.ODirectory | kernel.ONofollow | oCloexec
 	}
 	o := opening{flags: flags, lookup: kernel.Lookup{DirFD: dir}}
+	o.small = n.Arch == kernel.ArchCompat && flags&(oLarge|oPath) == 0
 	if flags&(oCreate|oTmpfile) != 0 {
 		o.mode = uint32(mode) & 0o7777
 	}
@@ -186,12 +192,18 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		// shows that there is such a name; each use of it is judged by its own path.
 		return n.openPathOnly(p, o), false
 	}
+	if o.small && flags&(oCreate|oExcl) != oCreate|oExcl && p.Look(o.lookup.NoFollow) == nil && p.IsRegular() && p.Stat().Size > maxSmall {
+		return fails(syscall.EOVERFLOW), false
+	}
 	fd, err := n.openFile(p, flags, o.mode)
 	switch {
 	case err == nil:
 		r = opened(fd, flags&oCloexec != 0)
 		r.kind = p.Mode & syscall.S_IFMT
 		r.changes = o.flags&(oAccess|oCreate) != 0 && flags&oPath == 0
+		if r.kind != syscall.S_IFREG && r.kind != syscall.S_IFDIR {
+			r.terminal = n.acquires(fd, o.flags)
+		}
 		return r, false
 	case err == syscall.ELOOP && !p.IsSymlink(), err == syscall.EEXIST && o.flags&oExcl == 0, err == syscall.ENOENT && o.flags&oCreate != 0 && p.Exists:
 		return r, true

@@ -27,11 +27,14 @@ func (t *Tracer) handleSeccomp(e Event) resume {
 
 // handleSyscallExit ends a call that its handler let go with syscallExit.
 func (t *Tracer) handleSyscallExit(e Event) resume {
+	task := t.cache.task(e.TID)
+	if t.asks(e.TID) {
+		return t.handleInjected(e, task)
+	}
 	c, r, ok := t.stoppedCall(e, kernel.SyscallExit)
 	if !ok {
 		return r
 	}
-	task := t.cache.task(e.TID)
 	c.row, c.want = task.pending.row, task.pending.want
 	if c.row == nil {
 		return t.fault(e, "syscall-exit-stop", fmt.Errorf("nobody asked for it"))

@@ -29,19 +29,20 @@ type notice struct {
 
 // reply is what becomes of a call.
 type reply struct {
-	value   int64
-	errno   syscall.Errno // not 0: the call fails with it
-	out     []byte        // what the call puts where argument to points
-	to      int
-	open    bool // it returns a copy of fd, which is closed
-	fd      int
-	cloexec bool
-	kind    uint32 // what fd is open on, as in S_IFMT; 0: not known
-	changes bool   // fd may be written to, or was made
-	restart bool   // a signal interrupted it before it did anything
-	proceed bool   // the kernel makes the call itself
-	gone    bool   // the caller doesn't wait any more
-	ghost   bool   // the listener closes once it is answered
+	value    int64
+	errno    syscall.Errno // not 0: the call fails with it
+	out      []byte        // what the call puts where argument to points
+	to       int
+	open     bool // it returns a copy of fd, which is closed
+	fd       int
+	cloexec  bool
+	kind     uint32 // what fd is open on, as in S_IFMT; 0: not known
+	changes  bool   // fd may be written to, or was made
+	terminal bool   // fd is a terminal that the caller is to acquire
+	restart  bool   // a signal interrupted it before it did anything
+	proceed  bool   // the kernel makes the call itself
+	gone     bool   // the caller doesn't wait any more
+	ghost    bool   // the listener closes once it is answered
 }
 
 func fails(errno syscall.Errno) reply { return reply{errno: errno} }

@@ -40,10 +40,12 @@ type receivers struct {
 	judge
 	listener  int
 	rows      numbers
-	start     func(func())  // runs a function on a thread of its own, which emulates
-	interrupt func(tid int) // has a tracee look at its signals once it is answered
-	unheard   func()        // the listener is about to be closed: let go of it
-	leave     func(int)     // the sandbox ends with a status
+	start     func(func())      // runs a function on a thread of its own, which emulates
+	interrupt func(tid int)     // has a tracee look at its signals once it is answered
+	acquire   func(tid, fd int) // has it acquire the terminal fd then
+	filters   int               // how many each tracee is under that has none of its own
+	unheard   func()            // the listener is about to be closed: let go of it
+	leave     func(int)         // the sandbox ends with a status
 
 	want int // how many receive at a time
 	over atomic.Bool
@@ -278,7 +280,11 @@ func (w *receiver) answer(r reply) {
 		w.interrupt(int(w.notice.PID))
 		err = kernel.Answer(w.listener, id, 0, errOurs)
 	case r.open:
-		err = kernel.AnswerFD(w.listener, id, r.fd, r.cloexec, r.sharable())
+		err = kernel.AnswerFD(w.listener, id, r.fd, r.cloexec, r.sharable(), func(number int) {
+			if r.terminal {
+				w.acquire(int(w.notice.PID), number)
+			}
+		})
 		if errno, ok := err.(syscall.Errno); ok && errno != syscall.ENOENT && errno != syscall.EINPROGRESS {
 			err = kernel.Answer(w.listener, id, 0, int32(errno))
 		}

@@ -15,9 +15,10 @@ type nudges struct {
 }
 
 type nudge struct {
-	tid    int // 0: the tracer thread is only to look around
-	served atomic.Uint32
-	next   *nudge
+	tid         int          // 0: the tracer thread is only to look around
+	acquisition *acquisition // what tid is to do then, if anything
+	served      atomic.Uint32
+	next        *nudge
 }
 
 // nudge has the tracer thread make tid look at its signals as soon as it leaves
@@ -25,7 +26,11 @@ type nudge struct {
 // is told so by ERESTARTSYS, which the kernel only takes back from a task that has
 // something to look at. Any thread but the tracer's.
 func (t *Tracer) nudge(tid int) {
-	n := &nudge{tid: tid}
+	t.push(&nudge{tid: tid})
+}
+
+// push returns when the tracer thread has served n.
+func (t *Tracer) push(n *nudge) {
 	n.next = t.nudges.stack.Load()
 	for !t.nudges.stack.CompareAndSwap(n.next, n) {
 		n.next = t.nudges.stack.Load()
@@ -34,9 +39,12 @@ func (t *Tracer) nudge(tid int) {
 }
 
 // serve interrupts them. ESRCH: it died. Preconditions: tracer thread.
-func (n *nudges) serve() {
-	for each := n.stack.Swap(nil); each != nil; {
+func (t *Tracer) serve() {
+	for each := t.nudges.stack.Swap(nil); each != nil; {
 		next := each.next // each is its owner's again once it is served
+		if task := t.cache.tasks[each.tid]; task != nil && each.acquisition != nil {
+			task.acquisition, t.acquired = each.acquisition, true
+		}
 		if each.tid != 0 {
 			kernel.Interrupt(each.tid)
 		}

@@ -35,6 +35,8 @@ type task struct {
 	pending pending
 	// interrupted is the emulated call that a signal interrupted last.
 	interrupted kernel.SyscallInfo
+	// acquisition is the terminal that it is about to acquire, if any.
+	acquisition *acquisition
 	// open is the question that it is stopped for. An entry ends with its task:
 	// an answer that finds another question here, or another entry, comes too late.
 	open *question
