@@ -20,7 +20,7 @@ var pathOwn = []struct {
 	says string // a line of the native run, so that it shows anything
 }{
 	{1, "/proc/self is the caller", pathTry{steps: []string{"readlink path=/proc/self", "readlinkat path=/proc/self", "openat path=/proc/self/comm", "read fd=@last", "openat path=/proc/self/status flags=O_RDONLY|O_CLOEXEC", "lstat path=/proc/self"}}, `read.text path\x0a`},
-	{2, "/proc/self is the caller's process in a thread", pathTry{command: "thread", steps: []string{"readlink path=/proc/self", "openat path=/proc/self/stat", "read fd=@last size=2", "readlink path=/proc/self/exe"}}, ""},
+	{2, "/proc/self is the caller's process in a thread", pathTry{command: "thread", steps: []string{"readlink path=/proc/self", "openat path=/proc/self/comm", "read fd=@last", "readlink path=/proc/self/exe"}}, ""},
 	{3, "/proc/thread-self is the calling thread", pathTry{command: "thread", steps: []string{"readlink path=/proc/thread-self", "openat path=/proc/thread-self/comm", "read fd=@last", "getdents64 fd=dir:/proc/thread-self/fd", "getdents64 fd=dir:/proc/self/task"}}, ""},
 	{4, "/proc/self/exe is the caller's program", pathTry{steps: []string{"readlink path=/proc/self/exe", "openat path=/proc/self/exe", "stat path=/proc/self/exe", "lstat path=/proc/self/exe", "openat path=/proc/self/exe flags=O_NOFOLLOW", "access path=/proc/self/exe want=X_OK"}}, "openat ELOOP"},
 	{5, "/proc/self/cwd and root are the caller's directories", pathTry{steps: []string{"readlink path=/proc/self/cwd", "openat path=/proc/self/cwd/file", "openat path=/proc/self/cwd flags=O_DIRECTORY", "stat path=/proc/self/cwd/dir/..", "openat path=/proc/self/root/proc/self/comm", "chdir path=dir", "readlink path=/proc/self/cwd",
