@@ -313,7 +313,7 @@ var _ = Describe("a call on a path that is intercepted and allowed", func() {
 			try.steps = slices.DeleteFunc(try.steps, func(step string) bool { return strings.HasSuffix(step, "request=F_GETFL") })
 			try.same(ctx, pathEverything)
 		}
-	}, Requires("i386"), TimeLimit(2*time.Minute))
+	}, Requires("i386"), TimeLimit(2*time.Minute), Stress)
 
 	Spec("PTH-04.98", "opens no file for a program of the foreign ABI that is too large for what it says of itself", func(ctx context.Context) {
 		const creates = "openat path=new flags=O_CREAT|O_RDWR|O_LARGEFILE mode=644"

@@ -274,7 +274,7 @@ var _ = Describe("the call", func() {
 					outcome.try(ctx, row, t)
 				}
 			}
-		}, Requires("i386"), TimeLimit(3*time.Minute))
+		}, Requires("i386"), TimeLimit(3*time.Minute), Stress)
 	}
 })
 

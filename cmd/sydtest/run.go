@@ -30,7 +30,7 @@ func parseRun(args []string, stdout, stderr io.Writer) (*runFlags, int) {
 	f := &runFlags{}
 	set := newFlagSet("run", "run --syd PATH [OPTION...]", stdout, stderr)
 	set.StringVar(&f.Build, "syd", "", "the build to judge (`PATH`, required)")
-	set.IntVar(&f.Jobs, "j", runtime.NumCPU(), "run `N` specs at a time")
+	set.IntVar(&f.Jobs, "j", 2*runtime.NumCPU(), "run `N` specs at a time (default: twice the processors, since most wait for something)")
 	set.StringVar(&f.Select.Label, "label", "", "only specs whose labels match the `EXPRESSION`, such as 'LCH && !smoke'")
 	set.StringVar(&f.Select.Clause, "clause", "", "only specs of clauses that match the `PATTERN`, such as 'EVT-SIG-*'")
 	set.StringVar(&f.Select.ID, "id", "", "only specs whose ID matches a `PATTERN[,PATTERN...]`, such as LCH-01.2")
