@@ -53,7 +53,7 @@ lint: fixtures
 
 unit: build
 	$(GO) test -race -short $(RACED)
-	CGO_ENABLED=0 $(GO) test -short -parallel 4 ./cmd/sydtest
+	CGO_ENABLED=0 $(GO) test -short ./cmd/sydtest
 
 suite: build cross
 	bin/sydtest run --syd bin/syd --label '!stress'
