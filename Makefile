@@ -8,9 +8,9 @@
 #                for long, and what syd's threads really call (make syscalls)
 #   make slow    all specs, those that take minutes, too
 #   make bench   cost ratios to native
-#   make kernels the suite in guests with other kernels; KERNELS='debian:6.12 host'
-#                for others than the nine of the grid, KERNELFLAGS=--smoke for a
-#                first look
+#   make kernels the suite in guests with other kernels; KERNELS='debian:6.12
+#                debian:6.12:arm64 host' for others than the ten of the grid,
+#                KERNELFLAGS=--smoke for a first look
 #   make syscalls  what syd's threads really call, against their filters
 
 GO     ?= go
@@ -70,8 +70,12 @@ syscalls: build test-deps
 bench: build
 	bin/sydtest bench --syd bin/syd
 
-kernels: build
+# Guests of arm64 need builds for it.
+GUESTS  = $(if $(KERNELS),$(if $(filter %:arm64,$(KERNELS)),arm64),arm64)
+
+kernels: build $(GUESTS)
 	@.ci/deps kernels
+	@for arch in $(GUESTS); do .ci/deps guests-$$arch; done
 	@mkdir -p reports
 	bin/sydtest kernels --syd bin/syd $(KERNELS:%=--kernel %) $(KERNELFLAGS) --json reports/kernels.json --html reports/kernels.html
 

@@ -31,6 +31,7 @@ type kernelFlags struct {
 	guest.Options
 	selection  engine.Selection
 	smoke      bool
+	stress     bool
 	guestJobs  int
 	seed       int64
 	require    bool
@@ -52,11 +53,13 @@ func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 	var kernels words
 	set := newFlagSet("kernels", "kernels --syd PATH [OPTION...]", stdout, stderr)
 	set.StringVar(&f.Syd, "syd", "", "the static build to judge (`PATH`, required)")
-	set.Var(&kernels, "kernel", "a `KERNEL`: debian:SERIES or debian:VERSION, file:IMAGE, or host; may be repeated (default: nine of them)")
+	set.StringVar(&f.Builds, "builds", "", "for kernels of another ARCH, `DIR`/ARCH has syd and sydtest (default: beside the build)")
+	set.Var(&kernels, "kernel", "a `KERNEL`: debian:SERIES[:ARCH] or debian:VERSION[:ARCH], file:IMAGE, or host; may be repeated (default: ten of them)")
 	set.StringVar(&f.selection.Label, "label", "", "only specs whose labels match the `EXPRESSION`, such as 'LCH && !smoke'")
 	set.StringVar(&f.selection.Clause, "clause", "", "only specs of clauses that match the `PATTERN`, such as 'EVT-SIG-*'")
 	set.StringVar(&f.selection.ID, "id", "", "only specs whose ID matches a `PATTERN[,PATTERN...]`, such as LCH-01.2")
 	set.BoolVar(&f.smoke, "smoke", false, "only one or two quick specs of each family")
+	set.BoolVar(&f.stress, "stress", false, "as root, also the specs that load the machine or wait for long")
 	set.IntVar(&f.Jobs, "j", runtime.NumCPU(), "run `N` guests at a time")
 	set.IntVar(&f.guestJobs, "guest-jobs", 2, "in a guest, run `N` specs at a time")
 	set.IntVar(&f.CPUs, "cpus", 1, "give a guest `N` CPUs")
@@ -85,6 +88,9 @@ func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 func (f *kernelFlags) check() error {
 	if err := checkBuild(&f.Syd); err != nil {
 		return err
+	}
+	if f.Builds == "" {
+		f.Builds = filepath.Dir(f.Syd)
 	}
 	for i, spec := range f.Specs {
 		if err := guest.CheckSpec(spec); err != nil {
@@ -127,16 +133,20 @@ func (f *kernelFlags) check() error {
 	return f.selection.Check()
 }
 
-// plan says what runs in each kernel: everything as root, and again as an
-// ordinary user but for what loads the machine, as `make test` does.
+// left is what doesn't run in each kernel, by user, as in `make test`: what loads
+// the machine or waits for long.
+var left = map[string]string{"root": "!stress", "nobody": "!stress && !PTH-03"}
+
+// plan says what runs in each kernel, as root and again as an ordinary user.
 func (f *kernelFlags) plan(users []string) error {
 	for _, user := range users {
 		s := f.selection
-		if user != "root" {
-			s.Label = "!stress"
-			if f.selection.Label != "" {
-				s.Label = "(" + f.selection.Label + ") && !stress"
-			}
+		switch {
+		case user == "root" && (f.stress || s.Label != "" || s.ID != "" || s.Clause != ""):
+		case s.Label == "":
+			s.Label = left[user]
+		default:
+			s.Label = "(" + s.Label + ") && " + left[user]
 		}
 		chosen, err := s.Plan()
 		if err != nil {

@@ -115,6 +115,8 @@ func TestKernelsUsage(t *testing.T) {
 		{guest.Unreadable.Status(), "no kernel image", append([]string{"--syd", build, "--kernel", "file:" + noise}, cache...)},
 		{guest.WrongArch.Status(), "is a kernel for arm64", append([]string{"--syd", build, "--kernel", "file:" + arm}, cache...)},
 		{report.ExitNothing, "without --offline", append([]string{"--syd", build, "--kernel", "debian:6.12", "--offline"}, cache...)},
+		{guest.Lacking.Status(), "make arm64 builds it", append([]string{"--syd", build, "--kernel", "debian:6.12:arm64", "--builds", dir}, cache...)},
+		{report.ExitUsage, "amd64, arm64", []string{"--syd", build, "--kernel", "debian:6.12:vax"}},
 		{guest.Absent.Status(), "without --offline", append([]string{"--syd", build, "--kernel", "debian:6.12", "--offline", "--require"}, cache...)},
 	} {
 		// What is wrong with the words alone is found by this very process.
@@ -132,7 +134,7 @@ func TestKernelsUsage(t *testing.T) {
 	}
 	var help strings.Builder
 	status := run([]string{"kernels", "--help"}, &help, &help)
-	for _, flag := range []string{"--syd", "--kernel", "--smoke", "-j", "--offline", "--require", "--method", "--json", "--html", "--cache", "--label", "--id", "--clause", "--limit", "--seed", "--cpus", "--guest-jobs"} {
+	for _, flag := range []string{"--syd", "--kernel", "--smoke", "-j", "--offline", "--require", "--builds", "--stress", "--method", "--json", "--html", "--cache", "--label", "--id", "--clause", "--limit", "--seed", "--cpus", "--guest-jobs"} {
 		if status != 0 || !strings.Contains(help.String(), flag+" ") {
 			t.Errorf("the help lacks %s:\n%s", flag, &help)
 		}
@@ -157,10 +159,11 @@ func TestKernelsFlags(t *testing.T) {
 		args  []string
 		words []string // of the emulator's arguments and the job
 	}{
-		{nil, []string{"-smp 1", "tcg", `"-j","2"`, `"--seed","1"`, `"--label","!stress"`}},
+		{nil, []string{"-smp 1", "tcg", `"-j","2"`, `"--seed","1"`, `"--label","!stress"`, `"--label","!stress \u0026\u0026 !PTH-03"`}},
+		{[]string{"--stress"}, []string{`{"user":"root","args":["-j"`}},
 		{[]string{"--id", "SELF-01.1", "--guest-jobs", "5", "--cpus", "3", "--seed", "77", "--method", "tcg"},
-			[]string{`"--id","SELF-01.1"`, `"-j","5"`, "-smp 3", `"--seed","77"`, "-accel tcg", "method tcg: asked for"}},
-		{[]string{"--label", "smoke", "--clause", "SELF-*"}, []string{`"--clause","SELF-*"`, `"--label","smoke"`, `"(smoke) \u0026\u0026 !stress"`}},
+			[]string{`"--id","SELF-01.1"`, `"-j","5"`, "-smp 3", `"--seed","77"`, "-accel tcg", "method tcg for amd64: asked for"}},
+		{[]string{"--label", "smoke", "--clause", "SELF-*"}, []string{`"--clause","SELF-*"`, `"--label","smoke"`, `"(smoke) \u0026\u0026 !stress \u0026\u0026 !PTH-03"`}},
 		{[]string{"--smoke"}, []string{`"--id","API-06.1,`}},
 	} {
 		said, out := call(c.args...)

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -102,36 +103,53 @@ func compareVersions(a, b string) int {
 	return 1
 }
 
+// mirror is where this machine takes Debian's packages from.
+func (f *Finder) mirror(ctx context.Context) (m mirror, err error) {
+	for _, tool := range []struct{ name, brings string }{{"apt-get", "apt"}, {"apt-cache", "apt"}, {"dpkg-deb", "dpkg"}} {
+		if _, err := exec.LookPath(tool.name); err != nil {
+			return m, problem(Absent, "debian: kernels need %s, which is Debian's: name an image with --kernel file:/PATH", tool.name)
+		}
+	}
+	if _, err := os.Stat(keyring); err != nil {
+		return m, problem(Absent, "%s", missing([]string{keyring}, []string{"debian-archive-keyring"}))
+	}
+	targets, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(ORIGIN)").Output()
+	if err != nil {
+		return m, problem(Absent, "apt-get indextargets: %v", err)
+	}
+	return parseMirror(string(targets)), nil
+}
+
+// apt is what fetches from a suite.
+func (f *Finder) apt(ctx context.Context, suite string) (*apt, error) {
+	m, err := f.mirror(ctx)
+	if err != nil {
+		return nil, err
+	}
+	address := m.main
+	if strings.HasSuffix(suite, "-security") {
+		address = m.security
+	}
+	if address == "" {
+		return nil, fmt.Errorf("apt's sources name no Debian archive for it (apt-get update?)")
+	}
+	return newApt(filepath.Join(f.Cache, "apt"), suite, address, f.Arch)
+}
+
 // debian fetches the newest kernel of a series. An index can name a file that the
 // mirror no longer has: then the next older one is tried.
 func (f *Finder) debian(ctx context.Context, spec, series string) (Kernel, error) {
 	k := Kernel{Spec: spec}
-	for _, tool := range []struct{ name, brings string }{{"apt-get", "apt"}, {"apt-cache", "apt"}, {"dpkg-deb", "dpkg"}} {
-		if _, err := exec.LookPath(tool.name); err != nil {
-			return k, problem(Absent, "%s needs %s, which is Debian's: name an image with --kernel file:/PATH", spec, tool.name)
-		}
-	}
-	if _, err := os.Stat(keyring); err != nil {
-		return k, problem(Absent, "%s", missing([]string{keyring}, []string{"debian-archive-keyring"}))
-	}
-	targets, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(ORIGIN)").Output()
-	if err != nil {
-		return k, problem(Absent, "apt-get indextargets: %v", err)
-	}
-	m := parseMirror(string(targets))
 	var reasons []string
 	for _, suite := range suitesOf(series) {
-		address := m.main
-		if strings.HasSuffix(suite, "-security") {
-			address = m.security
-		}
-		if address == "" {
-			reasons = append(reasons, suite+": apt's sources name no Debian archive for it (apt-get update?)")
-			continue
-		}
-		a, err := newApt(filepath.Join(f.Cache, "apt"), suite, address, f.Arch)
-		if err != nil {
+		a, err := f.apt(ctx, suite)
+		var p *Problem
+		if errors.As(err, &p) {
 			return k, err
+		}
+		if err != nil {
+			reasons = append(reasons, suite+": "+err.Error())
+			continue
 		}
 		image, c, err := a.fetch(ctx, series, f.Log)
 		if ctx.Err() != nil {

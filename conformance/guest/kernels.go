@@ -19,7 +19,7 @@ const HostSpec = "host"
 
 // Default is the grid of `sydtest kernels` without --kernel.
 var Default = []string{
-	"debian:5.10", "debian:6.1", "debian:6.12", "debian:6.16", "debian:6.18", "debian:6.19", "debian:7.2", "debian:7.3", HostSpec,
+	"debian:5.10", "debian:6.1", "debian:6.12", "debian:6.16", "debian:6.18", "debian:6.19", "debian:7.2", "debian:7.3", "debian:6.12:arm64", HostSpec,
 }
 
 // A Kernel is a kernel that was found.
@@ -35,7 +35,8 @@ type Kernel struct {
 
 // CheckSpec says what is wrong with a kernel's name.
 func CheckSpec(spec string) error {
-	kind, rest, _ := strings.Cut(spec, ":")
+	base, _ := SplitSpec(spec)
+	kind, rest, _ := strings.Cut(base, ":")
 	switch {
 	case spec == HostSpec:
 		return nil
@@ -44,7 +45,7 @@ func CheckSpec(spec string) error {
 	case kind == "debian" && rest != "" && strings.Trim(rest, "0123456789.~+-abcdefghijklmnopqrstuvwxyz") == "" && rest[0] >= '0' && rest[0] <= '9':
 		return nil
 	}
-	return fmt.Errorf("--kernel %s: write debian:SERIES such as debian:6.12, file:/PATH of an image, or host", spec)
+	return fmt.Errorf("--kernel %s: write debian:SERIES[:ARCH] such as debian:6.12 or debian:6.12:arm64 (%s), file:/PATH of an image, or host", spec, archNames())
 }
 
 // A Finder finds kernels.
@@ -60,7 +61,8 @@ func (f *Finder) Find(ctx context.Context, spec string) (Kernel, error) {
 	if path, ok := strings.CutPrefix(spec, "file:"); ok {
 		return f.file(spec, path)
 	}
-	series := strings.TrimPrefix(spec, "debian:")
+	base, _ := SplitSpec(spec)
+	series := strings.TrimPrefix(base, "debian:")
 	if k, ok := f.cached(spec, series); ok {
 		return f.prepare(k)
 	}

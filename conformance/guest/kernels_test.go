@@ -17,7 +17,7 @@ import (
 
 func TestCheckSpec(t *testing.T) {
 	for spec, good := range map[string]bool{
-		"host": true, "debian:6.12": true, "debian:6.12.117-1~bpo12+1": true, "file:/boot/vmlinuz": true,
+		"host": true, "debian:6.12": true, "debian:6.12.117-1~bpo12+1": true, "debian:6.12:arm64": true, "debian:6.12:vax": false, "host:arm64": false, "file:/boot/vmlinuz": true,
 		"": false, "debian:": false, "debian:sid": false, "debian:6.1 ; x": false, "file:": false, "6.12": false, "host:": false,
 	} {
 		if err := CheckSpec(spec); (err == nil) != good {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type Options struct {
 	Contents
 	Specs   []string  // of kernels
+	Builds  string    // has the builds for another architecture: ARCH/syd, ARCH/sydtest
 	Want    []WantRun // what Contents.Job runs
 	Method  string    // auto, kvm, tcg
 	Jobs    int       // guests at once
@@ -102,8 +104,9 @@ func Suite(ctx context.Context, o Options) (*Grid, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	finder := &Finder{Arch: arch, Cache: o.Cache, Offline: o.Offline, Log: o.Log}
-	var guests, hosts []*Cell
+	sessions := map[string]*session{}
+	var guests []*booting
+	var hosts []*Cell
 	for _, spec := range o.Specs {
 		cell := &Cell{Kernel: Kernel{Spec: spec}}
 		g.Cells = append(g.Cells, cell)
@@ -111,21 +114,27 @@ func Suite(ctx context.Context, o Options) (*Grid, error) {
 			hosts = append(hosts, cell)
 			continue
 		}
-		if cell.Kernel, err = finder.Find(ctx, spec); err != nil {
+		s, err := o.session(dir, spec, arch, sessions)
+		if err == nil {
+			cell.Kernel, err = s.finder.Find(ctx, spec)
+		}
+		if err == nil {
+			err = s.ready(ctx, cell)
+		}
+		if err != nil {
+			if s != nil && s.fatal(err, arch) {
+				return nil, err
+			}
 			cell.fail(err)
 			o.Log("%s: %s: %s", spec, cell.Fate, cell.Why)
 			continue
 		}
-		guests = append(guests, cell)
-	}
-	if len(guests) > 0 {
-		s := &session{options: o, dir: dir, initrd: filepath.Join(dir, "initrd"), machine: Machine{Arch: arch, Memory: 1024, CPUs: o.CPUs, Limit: o.Limit}}
-		if err := s.prepare(ctx, guests[0]); err != nil {
-			return nil, err
+		if g.Method == (Method{}) {
+			g.Method = s.method
 		}
-		g.Method = s.method
-		s.bootAll(ctx, guests)
+		guests = append(guests, &booting{s, cell, filepath.Join(dir, fmt.Sprint(len(guests)))})
 	}
+	o.bootAll(ctx, guests)
 	// Nothing else runs beside it: the host's own specs measure, too.
 	for _, cell := range hosts {
 		if ctx.Err() == nil {
@@ -136,25 +145,71 @@ func Suite(ctx context.Context, o Options) (*Grid, error) {
 	return g, ctx.Err()
 }
 
-// A session is what the guests of one grid share.
+// A session is what the guests of one architecture share.
 type session struct {
-	options Options
-	dir     string
-	initrd  string
-	machine Machine
-	method  Method
+	options  Options
+	dir      string
+	finder   *Finder
+	machine  Machine
+	contents Contents
+	initrd   string
+	method   Method
+	prepared bool
+	problem  error // of preparing it
+}
+
+// session is that of the architecture which a kernel's name says: else the build's.
+func (o Options) session(dir, spec string, native Arch, all map[string]*session) (*session, error) {
+	arch := native
+	if _, name := SplitSpec(spec); name != "" {
+		arch, _ = FindArch(name)
+	}
+	if s := all[arch.Name]; s != nil {
+		return s, nil
+	}
+	s := &session{
+		options: o, dir: filepath.Join(dir, arch.Name), contents: o.Contents,
+		finder:  &Finder{Arch: arch, Cache: o.Cache, Offline: o.Offline, Log: o.Log},
+		machine: Machine{Arch: arch, Memory: 1024, CPUs: o.CPUs, Limit: o.Limit},
+	}
+	builds, err := o.builds(arch, native)
+	if err != nil {
+		return nil, err
+	}
+	s.contents.Syd, s.contents.Sydtest = builds.syd, builds.sydtest
+	all[arch.Name] = s
+	return s, os.Mkdir(s.dir, 0o700)
+}
+
+// fatal: there is no grid without guests of the build's own architecture.
+func (s *session) fatal(err error, native Arch) bool {
+	return s.problem == err && s.machine.Arch.Name == native.Name
+}
+
+// ready prepares what the guests share, once: first is the first of them.
+func (s *session) ready(ctx context.Context, first *Cell) error {
+	if !s.prepared {
+		s.prepared, s.problem = true, s.prepare(ctx, first)
+	}
+	return s.problem
 }
 
 func (s *session) prepare(ctx context.Context, first *Cell) (err error) {
 	if s.machine.QEMU, err = FindQEMU(s.machine.Arch); err != nil {
 		return err
 	}
-	notes, err := Pack(s.initrd, s.machine.Arch, s.options.Contents)
+	if s.machine.Arch.Name != runtime.GOARCH {
+		if s.contents.Sysroot, err = s.finder.Root(ctx); err != nil {
+			return err
+		}
+	}
+	s.initrd = filepath.Join(s.dir, "initrd")
+	notes, err := Pack(s.initrd, s.machine.Arch, s.contents)
 	if err != nil {
 		return err
 	}
 	for _, note := range notes {
-		s.options.Log("NOTE %s", note)
+		s.options.Log("NOTE %s: %s", s.machine.Arch.Name, note)
 	}
 	s.method, err = ChooseMethod(s.options.Method, s.machine.Arch, "/sys/module", func() error {
 		dir := filepath.Join(s.dir, "trial")
@@ -167,23 +222,30 @@ func (s *session) prepare(ctx context.Context, first *Cell) (err error) {
 	})
 	s.machine.Accel = s.method.Accel
 	if err == nil {
-		s.options.Log("method %s: %s", s.method.Accel, s.method.Evidence)
+		s.options.Log("method %s for %s: %s", s.method.Accel, s.machine.Arch.Name, s.method.Evidence)
 	}
 	return err
 }
 
-func (s *session) bootAll(ctx context.Context, guests []*Cell) {
-	queue := make(chan int)
+// A booting is a guest that is to be run, and its directory.
+type booting struct {
+	session *session
+	cell    *Cell
+	dir     string
+}
+
+func (o Options) bootAll(ctx context.Context, guests []*booting) {
+	queue := make(chan *booting)
 	var all sync.WaitGroup
-	for range min(s.options.Jobs, len(guests)) {
+	for range min(o.Jobs, len(guests)) {
 		all.Go(func() {
-			for i := range queue {
-				s.boot(ctx, guests[i], filepath.Join(s.dir, fmt.Sprint(i)))
+			for b := range queue {
+				b.session.boot(ctx, b.cell, b.dir)
 			}
 		})
 	}
-	for i := range guests {
-		queue <- i
+	for _, b := range guests {
+		queue <- b
 	}
 	close(queue)
 	all.Wait()
