@@ -295,6 +295,12 @@ var _ = Describe("a mistake on the command line", func() {
 		}
 	})
 
+	Spec("LCH-10.10", "by a kernel that is told to let nobody trace gives one line that says so, and 95", func(ctx context.Context) {
+		result := Native(ctx, Build(), "-p", "off", "--", "/bin/echo", "ran")
+		Expect(result).To(SatisfyAll(ExitWith(int(unix.EOPNOTSUPP)), SayNothing(), Complain("kernel.yama.ptrace_scope")))
+		Expect(strings.Count(result.Stderr, "\n")).To(Equal(1), result.String())
+	}, Requires("yama_refuses"))
+
 	Spec("LCH-10.5", "that leaves out the command, or an option's value, gives 22", func(ctx context.Context) {
 		for _, argv := range [][]string{Off, {"-p", "off", "--"}, {"-m"}, {"-p"}, {"-a"}, {"-e"}} {
 			result := Syd(ctx, argv)

@@ -43,6 +43,19 @@ func (m *missing) Error() string {
 }
 func (m *missing) Unwrap() error { return syscall.EOPNOTSUPP }
 
+// untraceable is a kernel that is told to let nobody trace, or only who has
+// CAP_SYS_PTRACE (Documentation/admin-guide/LSM/Yama.rst).
+type untraceable struct{ scope int }
+
+func (u *untraceable) Error() string {
+	who := "nobody may trace, until the next boot"
+	if u.scope == 2 {
+		who = "only who has CAP_SYS_PTRACE may trace; root can set it to 1"
+	}
+	return fmt.Sprintf("PTRACE_SEIZE: %s: kernel.yama.ptrace_scope is %d: %s", spawn.Strerror(syscall.EPERM), u.scope, who)
+}
+func (u *untraceable) Unwrap() error { return syscall.EOPNOTSUPP }
+
 // execError is the eldest's exec that failed.
 type execError struct{ errno syscall.Errno }
 

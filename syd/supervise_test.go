@@ -133,6 +133,8 @@ func TestExitOf(t *testing.T) {
 		{syscall.ENOENT, 2},
 		{fmt.Errorf("clone: %w", syscall.EAGAIN), 11},
 		{&execError{syscall.EACCES}, 13},
+		{&untraceable{2}, 95},
+		{&missing{}, 95},
 		{&spawn.StepError{Step: "seccomp", Errno: syscall.EBUSY}, 16},
 		{errors.New("no number"), 127},
 	} {

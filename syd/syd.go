@@ -195,6 +195,10 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	}
 	if err := kernel.Seize(child.PID, trace.SeizeOptions(p)); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
+		if scope := kernel.YamaScope(); err == syscall.EPERM && scope >= 2 {
+			err = &untraceable{scope}
+			return exitOf(err), err
+		}
 		return exitOf(err), fmt.Errorf("PTRACE_SEIZE: %s", spawn.Strerror(err.(syscall.Errno)))
 	}
 	m, err := newMonitor(child.PIDFD, child.Listener)

@@ -50,7 +50,7 @@ func (w *words) Set(word string) error {
 
 func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 	f := &kernelFlags{}
-	var kernels words
+	var kernels, sysctls words
 	set := newFlagSet("kernels", "kernels --syd PATH [OPTION...]", stdout, stderr)
 	set.StringVar(&f.Syd, "syd", "", "the static build to judge (`PATH`, required)")
 	set.StringVar(&f.Builds, "builds", "", "for kernels of another ARCH, `DIR`/ARCH has syd and sydtest (default: beside the build)")
@@ -64,6 +64,7 @@ func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 	set.IntVar(&f.guestJobs, "guest-jobs", 2, "in a guest, run `N` specs at a time")
 	set.IntVar(&f.CPUs, "cpus", 1, "give a guest `N` CPUs")
 	set.Int64Var(&f.seed, "seed", 1, "the specs' order's `SEED`")
+	set.Var(&sysctls, "sysctl", "in a guest, set `NAME=VALUE` first, such as kernel.yama.ptrace_scope=2; may be repeated")
 	set.StringVar(&f.Method, "method", "auto", "emulate by `METHOD`: auto (KVM if a trial guest comes up by it), kvm or tcg")
 	set.DurationVar(&f.Limit, "limit", 0, "end a guest after `TIME` (default: 5m for --smoke, 45m for all)")
 	set.StringVar(&f.Cache, "cache", "", "keep kernels in `DIR` (default: sydtest/kernels in the user's cache)")
@@ -73,6 +74,15 @@ func parseKernels(args []string, stdout, stderr io.Writer) (*kernelFlags, int) {
 	set.StringVar(&f.html, "html", "", "write the grid as one HTML page to `FILE`")
 	if status, ok := set.noArguments(args); !ok {
 		return nil, status
+	}
+	f.Job.Sysctls = map[string]string{}
+	for _, s := range sysctls {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" || strings.Contains(name, "/") {
+			fmt.Fprintf(stderr, "sydtest kernels: --sysctl %s: write NAME=VALUE, such as kernel.yama.ptrace_scope=2\n", s)
+			return nil, report.ExitUsage
+		}
+		f.Job.Sysctls[name] = value
 	}
 	f.Specs = kernels
 	if len(f.Specs) == 0 {

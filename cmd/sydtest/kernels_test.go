@@ -102,6 +102,7 @@ func TestKernelsUsage(t *testing.T) {
 		{report.ExitUsage, "unexpected argument", []string{"--syd", build, "more"}},
 		{report.ExitUsage, "write debian:SERIES", []string{"--syd", build, "--kernel", "6.12"}},
 		{report.ExitUsage, "there twice", []string{"--syd", build, "--kernel", "host", "--kernel", "host"}},
+		{report.ExitUsage, "write NAME=VALUE", []string{"--syd", build, "--sysctl", "kernel.x"}},
 		{report.ExitUsage, "-j 0", []string{"--syd", build, "-j0"}},
 		{report.ExitUsage, "--guest-jobs 0", []string{"--syd", build, "--guest-jobs", "0"}},
 		{report.ExitUsage, "--cpus 0", []string{"--syd", build, "--cpus", "0"}},
@@ -134,7 +135,7 @@ func TestKernelsUsage(t *testing.T) {
 	}
 	var help strings.Builder
 	status := run([]string{"kernels", "--help"}, &help, &help)
-	for _, flag := range []string{"--syd", "--kernel", "--smoke", "-j", "--offline", "--require", "--builds", "--stress", "--method", "--json", "--html", "--cache", "--label", "--id", "--clause", "--limit", "--seed", "--cpus", "--guest-jobs"} {
+	for _, flag := range []string{"--syd", "--kernel", "--smoke", "-j", "--offline", "--require", "--builds", "--stress", "--sysctl", "--method", "--json", "--html", "--cache", "--label", "--id", "--clause", "--limit", "--seed", "--cpus", "--guest-jobs"} {
 		if status != 0 || !strings.Contains(help.String(), flag+" ") {
 			t.Errorf("the help lacks %s:\n%s", flag, &help)
 		}
@@ -164,7 +165,7 @@ func TestKernelsFlags(t *testing.T) {
 		{[]string{"--id", "SELF-01.1", "--guest-jobs", "5", "--cpus", "3", "--seed", "77", "--method", "tcg"},
 			[]string{`"--id","SELF-01.1"`, `"-j","5"`, "-smp 3", `"--seed","77"`, "-accel tcg", "method tcg for amd64: asked for"}},
 		{[]string{"--label", "smoke", "--clause", "SELF-*"}, []string{`"--clause","SELF-*"`, `"--label","smoke"`, `"(smoke) \u0026\u0026 !stress \u0026\u0026 !PTH-03"`}},
-		{[]string{"--smoke"}, []string{`"--id","API-06.1,`}},
+		{[]string{"--smoke", "--sysctl", "kernel.a=1", "--sysctl", "kernel.b=2"}, []string{`"--id","API-06.1,`, `"sysctls":{"kernel.a":"1","kernel.b":"2"}`}},
 	} {
 		said, out := call(c.args...)
 		for _, w := range c.words {

@@ -3,6 +3,7 @@
 package capability
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -70,6 +71,11 @@ var Table = []Capability{
 		Probe: fixture("memory", "userfaultfd")},
 	{Name: "fuse", Optional: "the right to open /dev/fuse and to mount it", Probe: fixture("memory", "fuse")},
 	{Name: "i386", Optional: "CONFIG_IA32_EMULATION on amd64", Probe: foreignABI},
+	{Name: "trace_children", Optional: "a kernel that lets this user trace (kernel.yama.ptrace_scope of 0 or 1; 2 with CAP_SYS_PTRACE)", Probe: traceChildren},
+	{Name: "yama_refuses", Optional: "a kernel that lets this user trace nobody (kernel.yama.ptrace_scope of 2 or 3)", Probe: func() (bool, string) {
+		traced, evidence := traceChildren()
+		return !traced, evidence
+	}},
 	{Name: "trace_undumpable", Optional: "CAP_SYS_PTRACE", Probe: fixture("reach", "undumpable")},
 	{Name: "pty", Optional: "a mounted devpts", Probe: canOpen("/dev/ptmx")},
 	{Name: "core_files", Optional: "a plain core_pattern and RLIMIT_CORE", Probe: coreFiles},
@@ -279,6 +285,24 @@ func auditRecord(log *os.File, pid int) (bool, string) {
 
 func twoCPUs() (bool, string) {
 	return runtime.NumCPU() >= 2, fmt.Sprintf("sched_getaffinity: %d", runtime.NumCPU())
+}
+
+// traceChildren seizes a child.
+func traceChildren() (bool, string) {
+	cmd := exec.Command(fixtures.Path(FixtureDir, "process"), "sleep")
+	if err := cmd.Start(); err != nil {
+		return false, err.Error()
+	}
+	runtime.LockOSThread() // whose tracee it is
+	defer runtime.UnlockOSThread()
+	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(cmd.Process.Pid), 0, 0, 0, 0)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	if err != nil {
+		scope = []byte("none")
+	}
+	return errno == 0, fmt.Sprintf("PTRACE_SEIZE of a child: %s; kernel.yama.ptrace_scope: %s", errnoText(errno), bytes.TrimSpace(scope))
 }
 
 func namespace(name string, flag uintptr) func() (bool, string) {

@@ -303,7 +303,7 @@ func (p *Proc) Wait(ctx context.Context) Result {
 
 // refusals are words by which a build says which capability of the kernel it
 // can't do without, and the capability.
-var refusals = map[string]string{"WAIT_KILLABLE_RECV": "wait_killable_recv"}
+var refusals = map[string]string{"WAIT_KILLABLE_RECV": "wait_killable_recv", "PTRACE_SEIZE": "trace_children"}
 
 // refused ends the spec as unsupported when the build would not start for want of
 // a capability that the kernel lacks indeed: the probe has the last word.

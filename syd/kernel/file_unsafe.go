@@ -279,6 +279,17 @@ type Status struct {
 	Contained bool
 }
 
+// YamaScope is kernel.yama.ptrace_scope: who may trace (Linux 3.4). 0, whoever
+// natively may, where there is no such setting.
+func YamaScope() int {
+	text, err := readProc("/proc/sys/kernel/yama/ptrace_scope")
+	if err != nil {
+		return 0
+	}
+	scope, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return scope
+}
+
 // ReadStatus reads /proc/tid/status.
 func ReadStatus(tid int) (Status, error) {
 	text, err := readProc("/proc/" + strconv.Itoa(tid) + "/status")
