@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -117,7 +118,7 @@ func describe(fd int) (Object, error) {
 		return Object{}, err
 	}
 	o := Object{FD: fd, Path: text, Identity: Identity{st.Dev, st.Ino}, Mode: st.Mode}
-	o.Deleted = !leadsTo(o.Path, o.Identity)
+	o.Deleted = !leadsTo(o.Path, o.Identity, fd)
 	return o, nil
 }
 
@@ -143,11 +144,13 @@ func ownFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 // leadsTo says whether path, followed without any symlink in our own root and
 // mount namespace, is the file id. A link's text may be stale, end in
 // " (deleted)", or be a place in the task's own mounts that is something else
-// in ours: no rule about a path can speak of such a file.
-func leadsTo(path string, id Identity) bool {
+// in ours: no rule about a path can speak of such a file. fd, on which the file is
+// open, tells where the path can't be followed for want of permission.
+func leadsTo(path string, id Identity, fd int) bool {
 	if !strings.HasPrefix(path, "/") {
 		return false
 	}
+	text := path
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: noLinks}
 	dir := unix.AT_FDCWD
 	for {
@@ -156,18 +159,39 @@ func leadsTo(path string, id Identity) bool {
 			part = path[:strings.LastIndexByte(path[:PathMax-1], '/')+1]
 		}
 		path = path[len(part):]
-		fd, err := openat2(dir, part, how)
+		next, err := openat2(dir, part, how)
 		if dir != unix.AT_FDCWD {
 			Close(dir)
 		}
 		if err != nil {
-			return false
+			return err == unix.EACCES && !strings.HasSuffix(text, deletedSuffix) && mountedHere(fd)
 		}
 		if path == "" {
-			defer Close(fd)
+			defer Close(next)
 			var st unix.Stat_t
-			return unix.Fstat(fd, &st) == nil && id == Identity{st.Dev, st.Ino}
+			return unix.Fstat(next, &st) == nil && id == Identity{st.Dev, st.Ino}
 		}
-		dir = fd
+		dir = next
 	}
+}
+
+// mountedHere says whether what fd is open on is below a mount of our own mount
+// namespace: then its link's text is its path there, as the kernel has it now
+// (fs/d_path.c). Mounts have numbers of their own (Linux 5.8).
+func mountedHere(fd int) bool {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		return false
+	}
+	mounts, err := readProc("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	own := []byte(strconv.FormatUint(st.Mnt_id, 10) + " ")
+	for line := range bytes.Lines(mounts) {
+		if bytes.HasPrefix(line, own) {
+			return true
+		}
+	}
+	return false
 }

@@ -180,7 +180,7 @@ func held(own, tid int) (p Place, err error) {
 		p.Close()
 		return Place{}, err
 	}
-	p.Lost = !leadsTo(p.Path, p.Identity)
+	p.Lost = !leadsTo(p.Path, p.Identity, own)
 	p.settle()
 	return p, nil
 }

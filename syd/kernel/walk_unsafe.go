@@ -143,7 +143,7 @@ func (w *walk) locate() error {
 			return err
 		}
 		known := w.lost && w.at == text
-		if w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino}); !w.lost || known {
+		if w.at, w.lost = text, !leadsTo(text, Identity{st.Dev, st.Ino}, w.cur); !w.lost || known {
 			break
 		}
 	}
