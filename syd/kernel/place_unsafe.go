@@ -335,6 +335,19 @@ func (v View) PathOnly(fd int) bool {
 	return err == nil && st.Mode&0o700 == 0
 }
 
+// Search asks whether a name may be looked up where the place's name is: ENOTDIR,
+// EACCES.
+func (p *Place) Search() error {
+	if p.name == "" {
+		return nil
+	}
+	fd, err := openat2(p.base, ".", unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: noLinks})
+	if err == nil {
+		Close(fd)
+	}
+	return err
+}
+
 // Missing says whether nothing has the place's name.
 func (p *Place) Missing() bool {
 	dir, name := p.At()

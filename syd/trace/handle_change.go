@@ -159,6 +159,9 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 		defer old.Close()
 		next, err := n.named(to)
 		if err != nil {
+			if earlier := n.unsearchable(&old); earlier != nil {
+				return n.missed(&old, earlier)
+			}
 			return n.missed(&next, err)
 		}
 		defer next.Close()
@@ -169,6 +172,17 @@ func emulateRename(from, to where, flags int) func(*notice) reply {
 		}
 		return n.made(false, func() error { return old.Rename(&next, how) })
 	}
+}
+
+// unsearchable is why no name can be looked up in p's directory: the kernel finds
+// that out before it follows another path.
+func (n *notice) unsearchable(p *kernel.Place) error {
+	leave, err := n.as()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return p.Search()
 }
 
 // emulateLink: a second name for a file is another path to what the first one's
