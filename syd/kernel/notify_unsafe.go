@@ -139,6 +139,25 @@ func AnswersAtOnce(listener int) bool {
 	return err == unix.EBADF // it knows the flag, and there is no descriptor
 }
 
+// Has says whether the kernel has system call number, by making it in a way that
+// none of those that came after oldest can do anything: no descriptor, no address and
+// no flags are what it is given.
+//
+// Preconditions: the thread is not confined yet.
+func Has(number uintptr) bool {
+	if number <= oldest {
+		return true
+	}
+	none := ^uintptr(0)
+	_, _, errno := syscall.RawSyscall6(number, none, none, none, none, none, none)
+	return errno != unix.ENOSYS
+}
+
+// oldest is the last call of Linux 5.19, which is needed where calls are made for
+// tracees: set_mempolicy_home_node. Later ones have the same number on every
+// architecture.
+const oldest = 450
+
 // Replace puts a copy of fd in the place of listener, which is closed. A thread
 // that sleeps in Receive keeps it until it is interrupted.
 func Replace(listener, fd int) error {

@@ -20,3 +20,11 @@ func TestOwnProc(t *testing.T) {
 		}
 	}
 }
+
+func TestHas(t *testing.T) {
+	for number, want := range map[uintptr]bool{0: true, 450: true, 1 << 20: false} {
+		if Has(number) != want {
+			t.Errorf("%d: %v", number, !want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package trace
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -95,8 +96,11 @@ type receiver struct {
 
 // newReceivers makes them; run starts them.
 func newReceivers(j judge, listener int, start func(func()), interrupt func(int), unheard func()) *receivers {
+	rows := numbersOf(wanted(j.policy(), true))
+	// What the kernel doesn't have isn't there for tracees either (decide).
+	maps.DeleteFunc(rows, func(k syscallKey, _ *row) bool { return !kernel.Has(uintptr(k.number)) })
 	return &receivers{
-		judge: j, listener: listener, rows: numbersOf(wanted(j.policy(), true)), start: start, interrupt: interrupt, unheard: unheard,
+		judge: j, listener: listener, rows: rows, start: start, interrupt: interrupt, unheard: unheard,
 		want: min(max(2, runtime.NumCPU()), 6),
 	}
 }
