@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"syd/conformance/capability"
 	. "syd/conformance/harness"
 )
 
@@ -73,7 +74,7 @@ var _ = Describe("a process of the sandbox", func() {
 		{"PRC-04.27", "move_pages", nil},
 		{"PRC-04.28", "migrate_pages", nil},
 		{"PRC-04.29", "get_robust_list", nil},
-		{"PRC-04.30", "perf_event_open", nil},
+		{"PRC-04.30", "perf_event_open", []any{Requires("perf_events")}},
 	} {
 		decorators := append([]any{Requires("landlock_scope_signal")}, row.decorators...)
 		Spec(row.id, "can't reach a thread of syd by "+row.way, func(ctx context.Context) {
@@ -118,7 +119,10 @@ var _ = Describe("a process of the sandbox", func() {
 
 	Spec("PRC-04.36", "can look into a member as natively, by a call or a file", func(ctx context.Context) {
 		cmd := []string{"pair", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "move_pages",
-			"migrate_pages", "get_robust_list", "perf_event_open"}
+			"migrate_pages", "get_robust_list"}
+		if answer, err := capability.Ask("perf_events"); err == nil && answer.OK {
+			cmd = append(cmd, "perf_event_open")
+		}
 		cmd = append(append(cmd, procWays(secretFiles)...), procWays(append(secretLinks, mappingFiles...))...)
 		bothProfiles(func(opts []string) {
 			_, native := SameAsNative(ctx, opts, Fixture("reach", cmd...)...)

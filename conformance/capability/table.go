@@ -67,6 +67,7 @@ var Table = []Capability{
 	{Name: "amd64", Optional: "an amd64 machine", Probe: machine("amd64")},
 	{Name: "interrupted_arguments", Optional: "a kernel that shows a tracer the arguments of the call that a signal ended (none does on arm64)",
 		Probe: func() (bool, string) { return runtime.GOARCH != "arm64", "built for " + runtime.GOARCH }},
+	{Name: "perf_events", Optional: "the right to count one's own (kernel.perf_event_paranoid of 2 or less)", Probe: perfEvents},
 	{Name: "userfaultfd", Linux: "4.3", Optional: "the right to stall the kernel's own accesses (vm.unprivileged_userfaultfd)",
 		Probe: fixture("memory", "userfaultfd")},
 	{Name: "fuse", Optional: "the right to open /dev/fuse and to mount it", Probe: fixture("memory", "fuse")},
@@ -303,6 +304,18 @@ func traceChildren() (bool, string) {
 		scope = []byte("none")
 	}
 	return errno == 0, fmt.Sprintf("PTRACE_SEIZE of a child: %s; kernel.yama.ptrace_scope: %s", errnoText(errno), bytes.TrimSpace(scope))
+}
+
+// perfEvents counts this thread's processor time.
+func perfEvents() (bool, string) {
+	attributes := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK, Bits: unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv}
+	attributes.Size = uint32(unsafe.Sizeof(attributes))
+	fd, err := unix.PerfEventOpen(&attributes, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return false, fmt.Sprintf("perf_event_open: %v", err)
+	}
+	unix.Close(fd)
+	return true, "perf_event_open: ok"
 }
 
 func namespace(name string, flag uintptr) func() (bool, string) {
