@@ -156,10 +156,12 @@ func temporaries(records []Access) map[string]string {
 		}
 	}
 	// Six letters that chance has made all lower case look like a word: they are
-	// known by the others of their series.
+	// known by the others of their series, or since no name that is meant to stay is
+	// given to a file and to a symlink and taken away.
 	for _, path := range words {
 		dir, name := split(path)
-		if parts := randomName().FindStringSubmatch(name); parts != nil && series[[2]string{dir, parts[1]}] {
+		both := did[path].has(Create) && did[path].has(Symlink)
+		if parts := randomName().FindStringSubmatch(name); parts != nil && (both || series[[2]string{dir, parts[1]}]) {
 			patterns[path] = Exactly(parts[1]) + "??????" + parts[3]
 		}
 	}

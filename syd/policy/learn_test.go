@@ -88,6 +88,7 @@ allow/write+/proc/[0-9]*/task/[0-9]*/comm
 allow/stat,write,create,mkdir+/tmp/*
 allow/stat,create+/tmp/*/**
 `},
+		{"a temporary name of lower case", [][]Access{did("/a/.git/tudehjl", Create, Symlink, Delete), did("/a/.git/ticket", Symlink, Delete)}, "allow/stat,delete,symlink+/a/.git/ticket\nallow/stat,create,delete,symlink+/a/.git/t??????\n"},
 		{"temporary names", [][]Access{did("/a/.git/td7hHDC", Create, Symlink, Delete), did("/a/o/tmp_obj_xyzabc", Create, Rename), did("/a/o/tmp_obj_abc", Create),
 			did("/a/tmpq_w7/", Mkdir, Rmdir, Walk), did("/a/tmpq_w7/x", Write), did("/a/index.lock", Create, Delete), did("/a/maintenance.lock", Create, Delete),
 			did("/a/c12AbXY", Create, Delete), did("/a/12AbXY", Create, Delete), did("/a/imvgYXXXeZ", Create, Delete), did("/a/j0ecsh_h", Create, Delete), did("/a/Pq12AbXY.cdtor.c", Create, Delete), did("/a/Makefilenew", Create, Delete), did("/a/ccx12AbQ.o", Create, Delete), did("/a/Makefile", Create), did("/a/Q,{Abc1De", Create, Delete)}, `allow/stat,create+/a/Makefile
