@@ -60,7 +60,7 @@ func fakeEmulator(t *testing.T) (log func() string) {
 echo "began $*" >>` + path + `
 next=
 for word; do
-	case $next in -initrd) LC_ALL=C grep -ao '{"runs":.*}]}' "$word" >>` + path + ` ;; esac
+	case $next in -initrd) LC_ALL=C grep -ao '{"runs":\[{"user.*\]}\]\(,"sysctls":{[^}]*}\)\?}' "$word" >>` + path + ` ;; esac
 	next=$word
 	case $word in file:*console.log) console=${word#file:} ;; esac
 done
