@@ -5,8 +5,10 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -212,6 +214,25 @@ var _ = Describe("the build, told to stop", func() {
 		Expect(run.Wait(ctx)).To(ExitWith(15))
 	})
 
+	Spec("LCH-13.22", "does so although a thread of its was late to handle the SIGCONT before", func(ctx context.Context) {
+		e := startEchoer(ctx, Off, "17")
+		for _, tid := range threadsThatTake(e.PID(), syscall.SIGCONT) {
+			late := With(Interactive()).StartNative(ctx, Fixture("supervisor", "late", strconv.Itoa(tid), "SIGCONT")...)
+			late.WaitLine(ctx, "held")
+			e.Signal(syscall.SIGTSTP)
+			WaitFor(ctx, "whether another thread handles SIGTSTP", func() bool {
+				return !pending(e.PID(), syscall.SIGTSTP) || len(threadsThatTake(e.PID(), syscall.SIGTSTP)) < 2
+			})
+			late.CloseStdin()
+			Expect(late.Wait(ctx)).To(ExitWith(0))
+			e.WaitState(ctx, "T")
+			e.Signal(syscall.SIGCONT)
+			e.Send("on\n")
+			e.WaitLine(ctx, "echo on ")
+		}
+		e.end(17)
+	}, Requires("trace_undumpable"))
+
 	Spec("LCH-13.21", "by a group-wide signal, as a shell's kill %1 is one, lets each of the group see it", func(ctx context.Context) {
 		run := Start(ctx, Off, Fixture("signal", "report-both", "SIGUSR1", "16")...)
 		run.WaitLine(ctx, "ready")
@@ -221,3 +242,28 @@ var _ = Describe("the build, told to stop", func() {
 		Expect(strings.Count(result.Stdout, "SIGUSR1 code 0")).To(Equal(2))
 	})
 })
+
+// threadsThatTake are those of a process that don't block a signal.
+func threadsThatTake(pid int, sig syscall.Signal) (tids []int) {
+	GinkgoHelper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	Expect(err).NotTo(HaveOccurred())
+	for _, entry := range entries {
+		if tid, err := strconv.Atoi(entry.Name()); err == nil && !inSet(pid, tid, "SigBlk", sig) {
+			tids = append(tids, tid)
+		}
+	}
+	return tids
+}
+
+// pending says whether a signal waits for any thread of a process.
+func pending(pid int, sig syscall.Signal) bool { return inSet(pid, pid, "ShdPnd", sig) }
+
+// inSet says whether a set of signals that a thread's status shows has a signal.
+func inSet(pid, tid int, set string, sig syscall.Signal) bool {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid)) // else it has ended
+	_, after, _ := strings.Cut(string(text), set+":\t")
+	mask, _, _ := strings.Cut(after, "\n")
+	value, _ := strconv.ParseUint(mask, 16, 64)
+	return value>>(sig-1)&1 == 1
+}

@@ -4,6 +4,7 @@ package syd
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -11,12 +12,16 @@ import (
 	"syd/syd/kernel/signals"
 )
 
-// monitored are the signals that the supervisor acts on, whichever thread they
-// reach.
-var monitored = []syscall.Signal{
+// forwarded are the signals that are meant for the program, whichever thread
+// they reach.
+var forwarded = []syscall.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
-	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
 }
+
+// jobControl are those that stop it and let it go on. They mean what they mean in
+// the order in which they were sent: only the monitor's thread takes them, or one
+// whose handler was late could undo the next.
+var jobControl = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT}
 
 // monitor is the helper beside the tracer: it forwards signals to the eldest,
 // stops the supervisor together with it, and notices when no task is under the
@@ -43,12 +48,12 @@ func newMonitor(pidfd, listener int) (*monitor, error) {
 	if m.wake, err = kernel.EventFD(); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	if m.signals, err = signals.Catch(monitored...); err != nil {
+	if m.signals, err = signals.Catch(slices.Concat(forwarded, jobControl)...); err != nil {
 		kernel.Close(m.wake)
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
 	// A signal may be sent to the main thread alone, which is the calling one.
-	return m, signals.Unblock(monitored...)
+	return m, signals.Unblock(forwarded...)
 }
 
 // eldestStopped and eldestContinued are called by the tracer thread.
@@ -81,7 +86,7 @@ func (m *monitor) run() {
 	defer close(m.done)
 	defer func() { m.left.Store(1); kernel.FutexWake(&m.left) }()
 	// This thread, which is the monitor's for good, takes the signals.
-	if err := signals.Unblock(monitored...); err != nil {
+	if err := signals.Unblock(slices.Concat(forwarded, jobControl)...); err != nil {
 		panic(fmt.Sprintf("rt_sigprocmask: %v", err))
 	}
 	// The listener becomes readable with every call: that is the receivers' affair.
