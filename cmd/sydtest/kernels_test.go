@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"syd/conformance"
 	"syd/conformance/catalogue"
 	"syd/conformance/guest"
 	"syd/conformance/report"
@@ -215,6 +217,7 @@ func TestKernelsReports(t *testing.T) {
 	if err := json.Unmarshal(data, &grid); err != nil {
 		t.Fatal(err)
 	}
+	checkGridSchema(t, data, &grid)
 	if len(grid.Cells) != 2 || grid.Cells[0].Fate != guest.Failed || grid.Cells[1].Fate != guest.Absent || grid.Build.SHA256 == "" {
 		t.Errorf("%+v", grid)
 	}
@@ -232,6 +235,44 @@ func TestKernelsReports(t *testing.T) {
 	}
 	if strings.Contains(string(html), "src=") || strings.Contains(string(html), "href=") {
 		t.Error("the page needs other files")
+	}
+}
+
+// checkGridSchema holds a grid and its runs against the published schemas.
+func checkGridSchema(t *testing.T, data []byte, grid *guest.Grid) {
+	t.Helper()
+	problems := againstSchema(t, guest.Schema, data)
+	for _, c := range grid.Cells {
+		for _, run := range c.Runs {
+			text, err := json.Marshal(run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems = append(problems, againstSchema(t, conformance.ReportSchema, text)...)
+		}
+	}
+	for _, problem := range problems {
+		t.Error(problem)
+	}
+	for _, broken := range []struct{ from, to, words string }{
+		{`"fate": "failed"`, `"fate": "fine"`, "fine"},
+		{`"kernels"`, `"guests"`, "kernels"},
+		{`"accel"`, `"speed"`, "speed"},
+		{`"schema": "sydtest-run-1"`, `"schema": "sydtest-run-0"`, "sydtest-run-0"},
+	} {
+		changed := strings.Replace(string(data), broken.from, broken.to, 1)
+		if problems := againstSchema(t, guest.Schema, []byte(changed)); !strings.Contains(strings.Join(problems, "\n"), broken.words) {
+			t.Errorf("%s passes for a grid: %v", broken.to, problems)
+		}
+	}
+}
+
+// TestGridSchemaKnowsFates: each fate is one that the schema allows.
+func TestGridSchemaKnowsFates(t *testing.T) {
+	for _, row := range guest.Fates {
+		if !strings.Contains(guest.Schema, strconv.Quote(string(row.Fate))) {
+			t.Errorf("the schema lacks %q", row.Fate)
+		}
 	}
 }
 

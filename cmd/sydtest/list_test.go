@@ -32,6 +32,7 @@ func TestList(t *testing.T) {
 		{"list --help", []string{"--json", "--markdown", "--clauses"}},
 		{"doctor --help", []string{"--json"}},
 		{"schema", []string{`"$schema"`}},
+		{"schema --kernels", []string{`"sydtest-kernels-1"`}},
 	} {
 		status, out, errs := sydtest(t, strings.Fields(c.args)...)
 		if status != 0 || errs != "" {

@@ -27,7 +27,7 @@ var verbs = []verb{
 	{"doctor", "say what this kernel and machine can do", doctorVerb},
 	{"kernels", "run the suite on other kernels, in guests", kernelsVerb},
 	{"bench", "measure what a build costs, as ratios to native", benchVerb},
-	{"schema", "print the JSON Schema of the run report", schemaVerb},
+	{"schema", "print the JSON Schema of the reports", schemaVerb},
 }
 
 func main() {

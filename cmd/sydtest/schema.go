@@ -7,13 +7,20 @@ import (
 	"io"
 
 	"syd/conformance"
+	"syd/conformance/guest"
 )
 
 func schemaVerb(args []string, stdout, stderr io.Writer) int {
-	set := newFlagSet("schema", "schema", stdout, stderr)
+	var grid bool
+	set := newFlagSet("schema", "schema [OPTION]", stdout, stderr)
+	set.BoolVar(&grid, "kernels", false, "that of the report of sydtest kernels")
 	if status, ok := set.noArguments(args); !ok {
 		return status
 	}
-	fmt.Fprint(stdout, conformance.ReportSchema)
+	schema := conformance.ReportSchema
+	if grid {
+		schema = guest.Schema
+	}
+	fmt.Fprint(stdout, schema)
 	return 0
 }

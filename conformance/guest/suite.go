@@ -4,6 +4,7 @@ package guest
 
 import (
 	"context"
+	_ "embed" // grid.schema.json
 	"errors"
 	"fmt"
 	"os"
@@ -34,8 +35,13 @@ type Options struct {
 	Log func(format string, args ...any)
 }
 
-// SchemaID names the version of the JSON report that Grid is.
+// SchemaID names the version of the JSON report that Grid is, Schema describes it.
 const SchemaID = "sydtest-kernels-1"
+
+// Schema is the JSON Schema of the report.
+//
+//go:embed grid.schema.json
+var Schema string
 
 // A Grid is the suite on several kernels.
 type Grid struct {
