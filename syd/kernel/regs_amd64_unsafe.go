@@ -86,12 +86,12 @@ func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
 	return ptraceTo(unix.PTRACE_SETREGS, tid, 0, unsafe.Pointer(regs))
 }
 
-// redirect has regs, of a task that leaves a call with value, make another. Both
+// redirect has regs, of a task that leaves call left with value, make another. Both
 // instructions for calls, syscall and int $0x80, are two bytes long; after sysenter
 // a task goes on behind an int $0x80 (arch/x86/entry/vdso/vdso32/system_call.S).
-func redirect(regs *syscall.PtraceRegs, tid int, value int64, number uint64, args [3]uint64) bool {
+func redirect(regs *syscall.PtraceRegs, tid int, left uint64, value int64, number uint64, args [3]uint64) bool {
 	var info SyscallInfo
-	if int64(regs.Orig_rax) < 0 || int64(regs.Rax) != value || GetSyscallInfo(tid, &info) != nil {
+	if regs.Orig_rax != left || int64(regs.Rax) != value || GetSyscallInfo(tid, &info) != nil {
 		return false
 	}
 	regs.Rip -= 2

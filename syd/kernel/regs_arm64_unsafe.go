@@ -116,9 +116,9 @@ func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
 	return err
 }
 
-// redirect has regs, of a task that leaves a call with value, make another.
-func redirect(regs *syscall.PtraceRegs, _ int, value int64, number uint64, args [3]uint64) bool {
-	if int64(regs.Regs[0]) != value {
+// redirect has regs, of a task that leaves call left with value, make another.
+func redirect(regs *syscall.PtraceRegs, _ int, left uint64, value int64, number uint64, args [3]uint64) bool {
+	if regs.Regs[8] != left || int64(regs.Regs[0]) != value {
 		return false
 	}
 	regs.Pc -= 4

@@ -15,7 +15,8 @@ import (
 // opened it. Only a task itself can acquire one: it is made to ask for it
 // (TIOCSCTTY) on its way out of the open that a receiver made for it.
 type acquisition struct {
-	descriptor int // of the terminal, and what the open returns
+	open       uint64 // the number of that call
+	descriptor int    // of the terminal, and what the open returns
 	// injected is what the task is given back. nil: it doesn't ask yet.
 	injected *kernel.Injected
 }
@@ -48,8 +49,8 @@ func (n *notice) acquires(fd int, flags uint64) bool {
 
 // acquire has tid, which waits for its answer, ask for its controlling terminal
 // once it has it. Any thread but the tracer's.
-func (t *Tracer) acquire(tid, descriptor int) {
-	t.push(&nudge{tid: tid, acquisition: &acquisition{descriptor: descriptor}})
+func (t *Tracer) acquire(tid int, open uint64, descriptor int) {
+	t.push(&nudge{tid: tid, acquisition: &acquisition{open: open, descriptor: descriptor}})
 }
 
 // inject has e's task, in a stop, ask for the terminal that it is to acquire.
@@ -61,7 +62,7 @@ func (t *Tracer) inject(e Event, task *task) {
 		return
 	}
 	var err error
-	a.injected, err = kernel.Inject(e.TID, int64(a.descriptor), ioctls()[info.Arch], [3]uint64{uint64(a.descriptor), kernel.TIOCSCTTY, 0})
+	a.injected, err = kernel.Inject(e.TID, a.open, int64(a.descriptor), ioctls()[info.Arch], [3]uint64{uint64(a.descriptor), kernel.TIOCSCTTY, 0})
 	if err != nil {
 		task.acquisition = nil
 	}

@@ -41,12 +41,12 @@ type receivers struct {
 	judge
 	listener  int
 	rows      numbers
-	start     func(func())      // runs a function on a thread of its own, which emulates
-	interrupt func(tid int)     // has a tracee look at its signals once it is answered
-	acquire   func(tid, fd int) // has it acquire the terminal fd then
-	filters   int               // how many each tracee is under that has none of its own
-	unheard   func()            // the listener is about to be closed: let go of it
-	leave     func(int)         // the sandbox ends with a status
+	start     func(func())                       // runs a function on a thread of its own, which emulates
+	interrupt func(tid int)                      // has a tracee look at its signals once it is answered
+	acquire   func(tid int, open uint64, fd int) // has it acquire the terminal fd then
+	filters   int                                // how many each tracee is under that has none of its own
+	unheard   func()                             // the listener is about to be closed: let go of it
+	leave     func(int)                          // the sandbox ends with a status
 
 	want int // how many receive at a time
 	over atomic.Bool
@@ -286,7 +286,7 @@ func (w *receiver) answer(r reply) {
 	case r.open:
 		err = kernel.AnswerFD(w.listener, id, r.fd, r.cloexec, r.sharable(), func(number int) {
 			if r.terminal {
-				w.acquire(int(w.notice.PID), number)
+				w.acquire(int(w.notice.PID), uint64(uint32(w.notice.Number)), number)
 			}
 		})
 		if errno, ok := err.(syscall.Errno); ok && errno != syscall.ENOENT && errno != syscall.EINPROGRESS {
