@@ -225,12 +225,14 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	defer m.stop()
 	defer context.AfterFunc(ctx, func() { kernel.SendSignal(child.PIDFD, syscall.SIGKILL) })()
 
+	// While it makes its way to the program we confine ourselves: it gets no further
+	// than EVENT_EXEC, before the program's first instruction, until the tracer runs.
+	child.Release()
 	if err := helpers.confine(child.Listener); err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)
 		helpers.dismiss()
 		return exitOf(err), err
 	}
-	child.Release()
 	status, err := tracer.Run()
 	if err != nil {
 		return exitOf(err), err

@@ -72,7 +72,7 @@ func (p *Plan) Export(w io.Writer, name, format string, sandbox []filter.Rule) e
 // Enter confines the process and then the calling thread, the tracer. listener is
 // the descriptor of the tracees' filter.
 //
-// Preconditions: tracer thread; the eldest is seized and not yet released; all
+// Preconditions: tracer thread; the eldest is seized and runs no program yet; all
 // work of the start is done, and no other thread is confined.
 func (p *Plan) Enter(listener int) error {
 	p.inputs.Listener = listener

@@ -59,11 +59,11 @@ func RuntimeEventFD() (int, error) {
 	const eventfd = "anon_inode:[eventfd"
 	var link [len(eventfd)]byte
 	for fd := range 1 << 16 {
-		n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), link[:])
-		if err != nil || string(link[:n]) != eventfd {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 			continue
 		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC != 0 {
+		n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), link[:])
+		if err == nil && string(link[:n]) == eventfd {
 			return fd, nil
 		}
 	}

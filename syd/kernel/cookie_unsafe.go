@@ -170,11 +170,15 @@ func MakeCookies(seal bool) error {
 	made := (*cookiePage)(unsafe.Pointer(&page[0]))
 	secret := page[:unsafe.Sizeof(*made)]
 	for len(secret) > 0 {
-		n, err := unix.Getrandom(secret, 0)
-		if err != nil && err != unix.EINTR {
-			return fmt.Errorf("cookies: getrandom: %w", err)
+		// Not by the vDSO, whose state would be mapped for these bytes alone.
+		n, _, errno := syscall.RawSyscall(unix.SYS_GETRANDOM, uintptr(unsafe.Pointer(&secret[0])), uintptr(len(secret)), 0)
+		switch errno {
+		case 0:
+			secret = secret[n:]
+		case unix.EINTR:
+		default:
+			return fmt.Errorf("cookies: getrandom: %w", errno)
 		}
-		secret = secret[max(n, 0):]
 	}
 	for g := range guards {
 		clear(made[g][:guards[g].used])

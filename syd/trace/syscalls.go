@@ -79,9 +79,14 @@ var syscalls = []row{
 func traced(p *policy.Policy) []*row { return wanted(p, false) }
 
 func wanted(p *policy.Policy, emulated bool) (rows []*row) {
+	emulates := Emulates(p)
 	for _, list := range [][]row{syscalls, files} {
 		for i := range list {
-			if r := &list[i]; (r.emulate != nil) == emulated && r.wanted(p) {
+			r := &list[i]
+			if (r.emulate != nil) != emulated {
+				continue
+			}
+			if r.emulating && emulates || !r.emulating && r.wanted(p) {
 				rows = append(rows, r)
 			}
 		}
@@ -90,11 +95,9 @@ func wanted(p *policy.Policy, emulated bool) (rows []*row) {
 }
 
 // wanted: under p, or what may become of it at run time, somebody has to look at
-// the call.
+// the call for its own sake.
 func (r *row) wanted(p *policy.Policy) bool {
 	switch {
-	case r.emulating:
-		return Emulates(p)
 	case r.appends:
 		return p.HasAppends() || open(p) && p.Enabled(policy.Write)
 	case r.when != nil, r.api && open(p):
@@ -155,8 +158,8 @@ func judgesCalls(p *policy.Policy) bool {
 
 // Rules are those of the filter that has the calls seen which p wants decided.
 func Rules(p *policy.Policy) (rules []filter.Rule) {
-	judged := false
-	for _, r := range append(traced(p), wanted(p, true)...) {
+	judged, seen := false, append(traced(p), wanted(p, true)...)
+	for _, r := range seen {
 		rule := filter.Rule{Syscall: r.name, Effect: filter.Trace, Why: "its handler decides"}
 		if r.emulate != nil {
 			rule.Effect, rule.Why = filter.Notify, "it is made for the caller"
@@ -169,7 +172,7 @@ func Rules(p *policy.Policy) (rules []filter.Rule) {
 	if judged {
 		rules = append(rules, filter.Readable...)
 	}
-	for _, r := range append(traced(p), wanted(p, true)...) {
+	for _, r := range seen {
 		rule := filter.Rule{Syscall: r.name, Effect: filter.Trace, Why: "it may be aimed at the supervisor"}
 		switch {
 		case r.flags != 0:

@@ -8,12 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -131,36 +129,9 @@ static struct spawn_failure confine(void)
 	return enter_domain();
 }
 
-/*
- * Takes the program's pages in a few steps, not by a fault each, or each sixteen:
- * where a hypervisor has a hand in every fault they were a twentieth of a start.
- * Before Linux 5.14, which has no MADV_POPULATE_READ (madvise(2)), they come one by one.
- */
-static void prefault(void)
-{
-	enum { POPULATE_READ = 22, POPULATE_WRITE = 23, PAGE = 4096 }; /* uapi asm-generic/mman-common.h */
-	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
-	size_t count = getauxval(AT_PHNUM);
-	uintptr_t relro_end = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (headers[i].p_type == PT_GNU_RELRO)
-			relro_end = headers[i].p_vaddr + headers[i].p_memsz;
-	for (size_t i = 0; i < count; i++) {
-		if (headers[i].p_type != PT_LOAD)
-			continue;
-		int writable = (headers[i].p_flags & PF_W) != 0;
-		uintptr_t start = writable && relro_end > headers[i].p_vaddr ? relro_end : headers[i].p_vaddr;
-		uintptr_t end = headers[i].p_vaddr + headers[i].p_memsz;
-		start &= ~(uintptr_t)(PAGE - 1);
-		raw(SYS_madvise, (long)start, (long)(end - start), writable ? POPULATE_WRITE : POPULATE_READ, 0);
-	}
-}
-
 /* A step that fails is told when a sandbox is asked for, and ends the start. */
 __attribute__((constructor)) static void early(void)
 {
-	prefault();
 	remember();
 	/*
 	 * One arena is enough for what little C there is. glibc would ask how many
