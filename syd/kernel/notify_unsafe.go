@@ -153,6 +153,9 @@ func Has(number uintptr) bool {
 	return errno != unix.ENOSYS
 }
 
+// Getxattrat is getxattrat(2), which came with Linux 6.13.
+const Getxattrat = 464
+
 // oldest is the last call of Linux 5.19, which is needed where calls are made for
 // tracees: set_mempolicy_home_node. Later ones have the same number on every
 // architecture.

@@ -348,54 +348,6 @@ func emulateStatfs(w where, buf int) func(*notice) reply {
 	}
 }
 
-// maxAttribute bounds names and values of extended attributes (uapi
-// linux/limits.h: XATTR_NAME_MAX, XATTR_SIZE_MAX, XATTR_LIST_MAX).
-const (
-	maxAttributeName = 255
-	maxAttribute     = 65536
-)
-
-// emulateGetxattr makes getxattr(2) and its like: name and value follow path.
-func emulateGetxattr(w where, name int) func(*notice) reply {
-	return func(n *notice) reply {
-		attribute, err := kernel.ReadString(n.tid, n.pointer(name), maxAttributeName+1)
-		switch {
-		case err == syscall.ENAMETOOLONG, err == nil && attribute == "":
-			return fails(syscall.ERANGE)
-		case err != nil:
-			return n.failed(err)
-		}
-		return n.attributes(w, name+1, func(p *kernel.Place, buf []byte) (int, error) { return p.GetXattr(attribute, buf) })
-	}
-}
-
-// emulateListxattr makes listxattr(2) and its like.
-func emulateListxattr(w where, list int) func(*notice) reply {
-	return func(n *notice) reply {
-		return n.attributes(w, list, (*kernel.Place).ListXattr)
-	}
-}
-
-// attributes answers with what get finds: buffer and size are arguments buf and
-// the next.
-func (n *notice) attributes(w where, buf int, get func(*kernel.Place, []byte) (int, error)) reply {
-	size := n.Args[buf+1]
-	if n.Arch == kernel.ArchCompat {
-		size = uint64(uint32(size))
-	}
-	return n.file(w, policy.Read, func(p *kernel.Place) reply {
-		value := make([]byte, min(size, maxAttribute))
-		length, err := get(p, value)
-		if err != nil {
-			return n.failed(err)
-		}
-		if size == 0 {
-			return returns(int64(length))
-		}
-		return puts(buf, value[:length], int64(length))
-	})
-}
-
 // emulateWatch makes inotify_add_watch(2).
 func emulateWatch(n *notice) reply {
 	mask := uint32(n.Args[2])

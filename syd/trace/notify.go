@@ -39,14 +39,15 @@ const (
 // place of one whose call blocks.
 type receivers struct {
 	judge
-	listener  int
-	rows      numbers
-	start     func(func())                       // runs a function on a thread of its own, which emulates
-	interrupt func(tid int)                      // has a tracee look at its signals once it is answered
-	acquire   func(tid int, open uint64, fd int) // has it acquire the terminal fd then
-	filters   int                                // how many each tracee is under that has none of its own
-	unheard   func()                             // the listener is about to be closed: let go of it
-	leave     func(int)                          // the sandbox ends with a status
+	listener   int
+	rows       numbers
+	start      func(func())                       // runs a function on a thread of its own, which emulates
+	interrupt  func(tid int)                      // has a tracee look at its signals once it is answered
+	acquire    func(tid int, open uint64, fd int) // has it acquire the terminal fd then
+	filters    int                                // how many each tracee is under that has none of its own
+	unheard    func()                             // the listener is about to be closed: let go of it
+	leave      func(int)                          // the sandbox ends with a status
+	namesFirst bool                               // names of extended attributes are read before paths
 
 	want int // how many receive at a time
 	over atomic.Bool
@@ -101,7 +102,7 @@ func newReceivers(j judge, listener int, start func(func()), interrupt func(int)
 	maps.DeleteFunc(rows, func(k syscallKey, _ *row) bool { return !kernel.Has(uintptr(k.number)) })
 	return &receivers{
 		judge: j, listener: listener, rows: rows, start: start, interrupt: interrupt, unheard: unheard,
-		want: min(max(2, runtime.NumCPU()), 6),
+		want: min(max(2, runtime.NumCPU()), 6), namesFirst: kernel.Has(kernel.Getxattrat),
 	}
 }
 
