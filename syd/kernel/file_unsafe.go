@@ -90,6 +90,18 @@ func Close(fd int) {
 		GuardClose.at(4), GuardClose.at(5))
 }
 
+// TakesFlags says what the kernel has against flags and mode of an open, which it
+// looks at before it reads the path (fs/open.c, do_sys_openat2): there is none.
+func TakesFlags(flags, mode uint64) error {
+	how := unix.OpenHow{Flags: flags, Mode: mode}
+	_, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, ^uintptr(0), 0, uintptr(unsafe.Pointer(&how)),
+		unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
+	if errno == unix.EFAULT {
+		return nil
+	}
+	return errno
+}
+
 // openat2 opens path as openat2(2) does (Linux 5.6); the caller owns the
 // descriptor. It may sleep.
 func openat2(dir int, path string, how unix.OpenHow) (int, error) {

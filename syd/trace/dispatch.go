@@ -280,6 +280,7 @@ func (t *Tracer) handleDeath(e Event) resume {
 	t.cache.died(e.TID)
 	if t.receivers != nil {
 		t.receivers.stopped.Delete(e.TID)
+		t.receivers.unseen.forget(e.TID)
 	}
 	if t.isEldest(e.TID) {
 		t.known = true

@@ -27,6 +27,10 @@ const (
 	oTmpfile = 0o20000000 // with O_DIRECTORY
 
 	oKnown = 0o37777703 | oTmpfile // fs/open.c, VALID_OPEN_FLAGS
+
+	// oRegular is OPENAT2_REGULAR: what is not a regular file isn't opened (openat2(2),
+	// Linux 7.2).
+	oRegular = 1 << 32
 )
 
 // opening is an open as a call asks for it.
@@ -90,10 +94,14 @@ func emulateOpenat2(n *notice) reply {
 	}
 	flags, mode, resolve := binary.NativeEndian.Uint64(how), binary.NativeEndian.Uint64(how[8:]), binary.NativeEndian.Uint64(how[16:])
 	switch {
-	case flags&^oKnown != 0, mode&^0o7777 != 0, mode != 0 && flags&(oCreate|oTmpfile) == 0, resolve&^kernel.ResolveKnown != 0,
+	case flags&^(oKnown|oRegular) != 0, mode&^0o7777 != 0, mode != 0 && flags&(oCreate|oTmpfile) == 0, resolve&^kernel.ResolveKnown != 0,
 		resolve&kernel.ResolveScoped == kernel.ResolveScoped,
 		flags&oPath != 0 && flags&^(oPath|kernel.ODirectory|kernel.ONofollow|oCloexec) != 0:
 		return fails(syscall.EINVAL)
+	case flags&oRegular != 0:
+		if err := kernel.TakesFlags(flags, mode); err != nil {
+			return n.failed(err)
+		}
 	}
 	return n.openPath(1, opening{flags: flags, mode: uint32(mode), lookup: kernel.Lookup{DirFD: n.arg(0), Flags: resolve}})
 }

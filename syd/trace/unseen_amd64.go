@@ -26,3 +26,4 @@ func (t *Tracer) mendUnseen(_ Event, _ *task, deliver resume) resume { return de
 type unseen struct{}
 
 func (unseen) note(*notice) {}
+func (unseen) forget(int)   {}

@@ -22,7 +22,13 @@ type unseen struct{ calls sync.Map }
 
 func (u *unseen) note(n *notice) {
 	u.calls.Store(n.tid, kernel.SyscallInfo{Arch: n.Arch, Number: uint64(uint32(n.Number)), Args: n.Args})
+	if !n.waits() {
+		u.forget(n.tid) // who died before that is not asked for again
+	}
 }
+
+// forget: the task is dead, and its number may soon be another's.
+func (u *unseen) forget(tid int) { u.calls.Delete(tid) }
 
 // mendUnseen does what mendEmulated does, where the task may be about to make an
 // emulated call: that it stands at one can only be seen in its memory.
