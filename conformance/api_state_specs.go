@@ -69,7 +69,7 @@ func apiOpenings(ctx context.Context, program []string) {
 	Expect(lines).To(HaveLen(4 * len(calls)))
 	for i, call := range calls {
 		Expect(lines[4*i]).To(Equal(call + " ok"))
-		Expect(lines[4*i+1]).To(MatchRegexp(`^%s\.fd %d flags (0|0x8000) cloexec %d$`, call, 3+i, i%2))
+		Expect(lines[4*i+1]).To(MatchRegexp(`^%s\.fd %d flags (0|0x8000|0x20000) cloexec %d$`, call, 3+i, i%2))
 		Expect(lines[4*i+2]).To(Equal(call + ".offset 0"))
 		Expect(lines[4*i+3]).To(HavePrefix(call + ".is file "))
 	}

@@ -167,9 +167,8 @@ func pathPass(root, what string) *os.File {
 	return os.NewFile(uintptr(fd), name)
 }
 
-// pathOldCalls are those that younger architectures don't have.
-var pathOldCalls = []string{"open", "creat", "access", "readlink", "mkdir", "mknod", "link", "symlink", "unlink", "rmdir", "rename", "chmod", "chown", "lchown",
-	"utime", "utimes", "futimesat", "stat", "lstat", "getdents"}
+// pathOldCalls are those that younger architectures have nothing like.
+var pathOldCalls = []string{"utime", "utimes", "futimesat", "getdents"}
 
 // pathForeign is what calls of i386 are called there: those with room for
 // today's numbers. "" is a call that it hasn't.

@@ -31,11 +31,12 @@
 //  2. confine.New: cookies, the runtime's eventfd, all filters. Nothing can be
 //     compiled or opened later.
 //  3. spawn.Prepare: the eldest is cloned, in a domain below ours, under its
-//     filter. trace: it is seized.
+//     filter. trace: it is seized, and released: it stops at its exec, before the
+//     program's first instruction, until the tracer runs.
 //  4. confine.Enter: capabilities of the main thread, the filter of the process
 //     (TSYNC, so before any thread has one of its own), the tracer's.
-//  5. The crew (monitor, workers, writer) each take their role's filter; the
-//     eldest is released; at its exec syd becomes undumpable.
+//  5. The crew (monitor, workers, writer) each take their role's filter. The tracer
+//     runs; at the eldest's exec syd becomes undumpable.
 //
 // # Threads
 //

@@ -52,7 +52,7 @@ func newMonitor(pidfd, listener int) (*monitor, error) {
 		kernel.Close(m.wake)
 		return nil, fmt.Errorf("sigaction: %w", err)
 	}
-	// A signal may be sent to the main thread alone, which is the calling one.
+	// These may be sent to the main thread alone, which is the calling one.
 	return m, signals.Unblock(forwarded...)
 }
 
@@ -150,8 +150,9 @@ func (m *monitor) stopSelf() {
 	if !m.stopWanted || signal == 0 {
 		return
 	}
-	m.stopWanted = false
-	if err := m.signals.StopSelf(signal); err != nil {
+	stopped, err := m.signals.StopSelf(signal)
+	if err != nil {
 		panic(fmt.Sprintf("stop: %v", err))
 	}
+	m.stopWanted = !stopped // there is something to be read first
 }

@@ -208,7 +208,7 @@ func start(ctx context.Context, r spawn.Request, p *policy.Policy, log *audit.Lo
 	}
 	tracer, err := trace.New(p, log, trace.Eldest{
 		PID: child.PID, PIDFD: child.PIDFD,
-		Executed: func() { executed(child) }, Stopped: m.eldestStopped, Continued: m.eldestContinued,
+		Executed: func() { executed(child) }, Stopped: m.eldestStopped, Continued: m.eldestContinued, FDFirst: spawn.FDFirst(),
 	}, helpers.as(filter.Worker))
 	if err != nil {
 		kernel.Kill(child.PID, syscall.SIGKILL)

@@ -143,9 +143,11 @@ func Suite(ctx context.Context, o Options) (*Grid, error) {
 	o.bootAll(ctx, guests)
 	// Nothing else runs beside it: the host's own specs measure, too.
 	for _, cell := range hosts {
-		if ctx.Err() == nil {
-			o.host(ctx, cell)
+		if err := ctx.Err(); err != nil {
+			cell.fail(err)
+			continue
 		}
+		o.host(ctx, cell)
 	}
 	g.MS = float64(time.Since(began).Milliseconds())
 	return g, ctx.Err()

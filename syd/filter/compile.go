@@ -161,21 +161,27 @@ func (r Rule) all() []Condition {
 	return all
 }
 
-// through writes f to a file and reads that: the calls that write to memory need
-// libseccomp 2.6.
+// room is more than any filter takes, also as text.
+const room = 1 << 20
+
+// through writes f to a pipe and reads that: the calls that write to memory need
+// libseccomp 2.6, and files may be no larger than RLIMIT_FSIZE.
 func through(f *seccomp.ScmpFilter, format format) ([]byte, error) {
-	file, err := kernel.MemFD("filter")
+	out, in, err := kernel.Pipe(room)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("filter: pipe: %w", err)
 	}
-	defer file.Close()
-	if err := format.export(f, file); err != nil {
+	defer out.Close()
+	err = format.export(f, in)
+	in.Close()
+	if err != nil {
 		return nil, fmt.Errorf("filter: export: %w", err)
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
+	text, err := io.ReadAll(out)
+	if len(text) >= room {
+		return nil, fmt.Errorf("filter: export: more than %d bytes", room)
 	}
-	return io.ReadAll(file)
+	return text, err
 }
 
 // patch replaces the placeholders in program, which is struct sock_filter

@@ -44,7 +44,12 @@ type Polled struct {
 }
 
 // Poll sleeps until something has come to one of fds and says what.
-func Poll(fds ...Polled) ([]PollEvents, error) {
+func Poll(fds ...Polled) ([]PollEvents, error) { return poll(-1, fds) }
+
+// Look is Poll without the sleep.
+func Look(fds ...Polled) ([]PollEvents, error) { return poll(0, fds) }
+
+func poll(milliseconds int, fds []Polled) ([]PollEvents, error) {
 	set := make([]unix.PollFd, len(fds))
 	for i, p := range fds {
 		set[i].Fd = int32(p.FD)
@@ -53,7 +58,7 @@ func Poll(fds ...Polled) ([]PollEvents, error) {
 		}
 	}
 	for {
-		_, err := unix.Poll(set, -1)
+		_, err := unix.Poll(set, milliseconds)
 		if err == unix.EINTR {
 			continue
 		}
@@ -91,15 +96,13 @@ func Close(fd int) {
 }
 
 // TakesFlags says what the kernel has against flags and mode of an open, which it
-// looks at before it reads the path (fs/open.c, do_sys_openat2): there is none.
+// looks at before it reads the path (fs/open.c, do_sys_openat2). nil: nothing.
 func TakesFlags(flags, mode uint64) error {
-	how := unix.OpenHow{Flags: flags, Mode: mode}
-	_, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, ^uintptr(0), 0, uintptr(unsafe.Pointer(&how)),
-		unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
-	if errno == unix.EFAULT {
+	_, err := openat2At(-1, nil, &unix.OpenHow{Flags: flags, Mode: mode})
+	if err == unix.EFAULT {
 		return nil
 	}
-	return errno
+	return err
 }
 
 // openat2 opens path as openat2(2) does (Linux 5.6); the caller owns the
@@ -115,8 +118,12 @@ func openat2(dir int, path string, how unix.OpenHow) (int, error) {
 	} else {
 		copy(short[:], path)
 	}
+	return openat2At(dir, name, &how)
+}
+
+func openat2At(dir int, name *byte, how *unix.OpenHow) (int, error) {
 	fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(name)),
-		uintptr(unsafe.Pointer(&how)), unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
+		uintptr(unsafe.Pointer(how)), unix.SizeofOpenHow, GuardOpenat2.at(4), GuardOpenat2.at(5))
 	if errno != 0 {
 		return -1, errno
 	}
@@ -187,13 +194,19 @@ func WriteAll(fd int, p []byte) (written int, err error) {
 	return written, nil
 }
 
-// MemFD makes an anonymous file; the caller owns it.
-func MemFD(name string) (*os.File, error) {
-	fd, err := memfd(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, err
+// Pipe makes a pipe that takes size bytes, a power of two, without waiting for a reader,
+// and no more; the caller owns both ends.
+func Pipe(size int) (out, in *os.File, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, err
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	out, in = os.NewFile(uintptr(ends[0]), "pipe"), os.NewFile(uintptr(ends[1]), "pipe")
+	if _, err = unix.FcntlInt(uintptr(ends[1]), unix.F_SETPIPE_SZ, size); err != nil {
+		out.Close()
+		in.Close()
+	}
+	return out, in, err
 }
 
 func memfd(name string, flags uint) (int, error) {

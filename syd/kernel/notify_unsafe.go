@@ -153,8 +153,21 @@ func Has(number uintptr) bool {
 	return errno != unix.ENOSYS
 }
 
-// Getxattrat is getxattrat(2), which came with Linux 6.13.
-const Getxattrat = 464
+// FileFirst says whether call number, setxattr(2), getxattr(2), removexattr(2) or one
+// of their like, looks for the file before its other arguments. It was so before Linux
+// 6.13, of setxattr not always: it is made with a file that isn't there, by descriptor
+// or by an empty path, with no name, and with flags that there are not.
+//
+// Preconditions: the thread is not confined yet.
+func FileFirst(number uintptr, descriptor bool) bool {
+	var empty byte
+	file := uintptr(unsafe.Pointer(&empty))
+	if descriptor {
+		file = ^uintptr(0)
+	}
+	_, _, errno := syscall.RawSyscall6(number, file, 0, 0, 0, ^uintptr(0), 0)
+	return errno == unix.ENOENT || errno == unix.EBADF
+}
 
 // oldest is the last call of Linux 5.19, which is needed where calls are made for
 // tracees: set_mempolicy_home_node. Later ones have the same number on every

@@ -91,7 +91,7 @@ func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
 // a task goes on behind an int $0x80 (arch/x86/entry/vdso/vdso32/system_call.S).
 func redirect(regs *syscall.PtraceRegs, tid int, left uint64, value int64, number uint64, args [3]uint64) bool {
 	var info SyscallInfo
-	if regs.Orig_rax != left || int64(regs.Rax) != value || GetSyscallInfo(tid, &info) != nil {
+	if uint32(regs.Orig_rax) != uint32(left) || int64(regs.Rax) != value || GetSyscallInfo(tid, &info) != nil {
 		return false
 	}
 	regs.Rip -= 2

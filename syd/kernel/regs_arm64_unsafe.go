@@ -118,7 +118,7 @@ func writeRegisters(tid int, regs *syscall.PtraceRegs) error {
 
 // redirect has regs, of a task that leaves call left with value, make another.
 func redirect(regs *syscall.PtraceRegs, _ int, left uint64, value int64, number uint64, args [3]uint64) bool {
-	if regs.Regs[8] != left || int64(regs.Regs[0]) != value {
+	if uint32(regs.Regs[8]) != uint32(left) || int64(regs.Regs[0]) != value {
 		return false
 	}
 	regs.Pc -= 4

@@ -189,10 +189,11 @@ func TestDeleted(t *testing.T) {
 	}
 	defer f.Close()
 	link := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	memory, err := MemFD("m")
+	number, err := memfd("m", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
+	memory := os.NewFile(uintptr(number), "m")
 	defer memory.Close()
 	deleted := func(path string) bool {
 		t.Helper()

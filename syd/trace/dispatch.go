@@ -81,6 +81,8 @@ type Eldest struct {
 	Stopped func(syscall.Signal)
 	// Continued is called when it leaves one, on the tracer thread.
 	Continued func()
+	// FDFirst: on this kernel an open takes its number before it reads the path.
+	FDFirst bool
 }
 
 // Tracer owns the tracees. All its methods but Stop run on the tracer thread.
@@ -141,7 +143,7 @@ func (t *Tracer) Learn(l *policy.Lessons) { t.lessons = l }
 // listener is about to be closed for good. Before Run.
 func (t *Tracer) Serve(listener int, start func(func()), unheard func()) {
 	t.receivers = newReceivers(t.judge, listener, start, t.nudge, unheard)
-	t.receivers.acquire = t.acquire
+	t.receivers.acquire, t.receivers.fdFirst = t.acquire, t.eldest.FDFirst
 	if status, err := kernel.ReadStatus(t.eldest.PID); err == nil {
 		t.receivers.filters = status.Filters
 	}

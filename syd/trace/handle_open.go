@@ -30,7 +30,8 @@ const (
 
 	// oRegular is OPENAT2_REGULAR: what is not a regular file isn't opened (openat2(2),
 	// Linux 7.2).
-	oRegular = 1 << 32
+	oRegular    = 1 << 32
+	errFileType = syscall.Errno(134) // EFTYPE, the answer then (uapi asm-generic/errno.h)
 )
 
 // opening is an open as a call asks for it.
@@ -115,11 +116,14 @@ func (n *notice) openPath(path int, o opening) reply {
 	}
 	n.looks = o.flags&(oAccess|oCreate|oTrunc|oTmpfile) == 0
 	var err error
-	if o.text, err = n.text(path); err != nil {
-		return n.failed(err)
+	if o.text, err = n.text(path); err == nil && o.text == "" {
+		err = syscall.ENOENT
 	}
-	if o.text == "" {
-		return fails(syscall.ENOENT)
+	if err != nil {
+		if n.fdFirst && err != errGone && kernel.DescriptorsFull(n.tid) {
+			return fails(syscall.EMFILE)
+		}
+		return n.failed(err)
 	}
 	if o.text == apiRoot {
 		if r, ok := n.openState(o); ok {
@@ -331,6 +335,9 @@ func (n *notice) allFree(path string, categories []policy.Category) bool {
 
 // openMask opens /dev/null in the place of a masked file.
 func (n *notice) openMask(flags uint64) reply {
+	if flags&oRegular != 0 {
+		return fails(errFileType)
+	}
 	fd, err := kernel.OpenNull()
 	if err != nil {
 		return n.failed(err)
@@ -341,7 +348,7 @@ func (n *notice) openMask(flags uint64) reply {
 // openSpecial opens what would be another file to us than to the caller: its
 // terminal.
 func (n *notice) openSpecial(p *kernel.Place, o opening) (r reply, done bool) {
-	if p.Path != "/dev/tty" || o.flags&oPath != 0 || p.Slash {
+	if p.Path != "/dev/tty" || o.flags&(oPath|oRegular) != 0 || p.Slash { // the kernel refuses a device itself
 		return r, false
 	}
 	if errno := n.allow(p.Path, o.needs(p)...); errno != 0 {

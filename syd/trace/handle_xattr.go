@@ -105,10 +105,22 @@ func (n *notice) newAttribute(name int) (attribute string, value []byte, err err
 	return attribute, value, n.read(name+1, value)
 }
 
+// lookingFirst are the rows of calls on extended attributes for which this kernel looks
+// for the file before it looks at the other arguments.
+func lookingFirst(rows numbers) map[*row]bool {
+	first := map[*row]bool{}
+	for k, row := range rows {
+		if row.attribute && k.arch == kernel.ArchNative {
+			first[row] = kernel.FileFirst(uintptr(k.number), row.name[0] == 'f')
+		}
+	}
+	return first
+}
+
 // imported is what becomes of a call on extended attributes when one of its other
-// arguments came to err: before Linux 6.13 the file is looked for first.
+// arguments came to err: some kernels look for the file first.
 func (n *notice) imported(w where, c policy.Category, err error) reply {
-	if n.namesFirst {
+	if !n.fileFirst[n.row] {
 		return n.failed(err)
 	}
 	return n.file(w, c, func(*kernel.Place) reply { return n.failed(err) })

@@ -39,15 +39,16 @@ const (
 // place of one whose call blocks.
 type receivers struct {
 	judge
-	listener   int
-	rows       numbers
-	start      func(func())                       // runs a function on a thread of its own, which emulates
-	interrupt  func(tid int)                      // has a tracee look at its signals once it is answered
-	acquire    func(tid int, open uint64, fd int) // has it acquire the terminal fd then
-	filters    int                                // how many each tracee is under that has none of its own
-	unheard    func()                             // the listener is about to be closed: let go of it
-	leave      func(int)                          // the sandbox ends with a status
-	namesFirst bool                               // names of extended attributes are read before paths
+	listener  int
+	rows      numbers
+	start     func(func())                       // runs a function on a thread of its own, which emulates
+	interrupt func(tid int)                      // has a tracee look at its signals once it is answered
+	acquire   func(tid int, open uint64, fd int) // has it acquire the terminal fd then
+	filters   int                                // how many each tracee is under that has none of its own
+	unheard   func()                             // the listener is about to be closed: let go of it
+	leave     func(int)                          // the sandbox ends with a status
+	fileFirst map[*row]bool                      // these look for the file before their other arguments
+	fdFirst   bool                               // an open takes its number before it reads the path
 
 	want int // how many receive at a time
 	over atomic.Bool
@@ -102,7 +103,7 @@ func newReceivers(j judge, listener int, start func(func()), interrupt func(int)
 	maps.DeleteFunc(rows, func(k syscallKey, _ *row) bool { return !kernel.Has(uintptr(k.number)) })
 	return &receivers{
 		judge: j, listener: listener, rows: rows, start: start, interrupt: interrupt, unheard: unheard,
-		want: min(max(2, runtime.NumCPU()), 6), namesFirst: kernel.Has(kernel.Getxattrat),
+		want: min(max(2, runtime.NumCPU()), 6), fileFirst: lookingFirst(rows),
 	}
 }
 

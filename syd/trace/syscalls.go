@@ -36,6 +36,8 @@ type row struct {
 	emulating bool
 	// appends: the call is looked at where there are append-only files.
 	appends bool
+	// attribute: it gets, sets or removes an extended attribute.
+	attribute bool
 	// waits, if any, says of arguments with which the kernel makes the call itself
 	// whether a signal may then interrupt it.
 	waits func(args [6]uint64) bool

@@ -89,23 +89,49 @@ func Unblock(signals ...syscall.Signal) error {
 // StopSelf stops this whole process with signal, SIGSTOP or one of SIGTSTP,
 // SIGTTIN and SIGTTOU with their default action, and returns when it is
 // continued. A shell then sees the signal that it would have seen of the
-// program itself.
+// program itself. It does nothing, and says so, when there is something to Read,
+// which may be a SIGCONT: who sent it means what was before.
 //
-// Preconditions: a locked thread that doesn't block the signal.
-func (q *Queue) StopSelf(signal syscall.Signal) error {
+// Preconditions: the only thread that SIGCONT reaches, locked, which doesn't block
+// the signal.
+func (q *Queue) StopSelf(signal syscall.Signal) (stopped bool, err error) {
 	if signal == syscall.SIGSTOP {
-		return unix.Tgkill(unix.Getpid(), unix.Gettid(), signal)
+		return true, unix.Tgkill(unix.Getpid(), unix.Gettid(), signal)
 	}
-	// The kernel's struct sigaction: handler (SIG_DFL is 0), flags, restorer, mask.
+	// The kernel's struct sigaction: handler (SIG_DFL is 0, SIG_IGN 1), flags, restorer, mask.
 	var ours, standard [4]uint64
+	ignored := [4]uint64{1}
 	if err := kernel.SigactionRaw(signal, nil, &ours); err != nil {
-		return err
+		return false, err
 	}
 	if err := kernel.SigactionRaw(signal, &standard, nil); err != nil {
-		return err
+		return false, err
+	}
+	// Blocked it waits, and a SIGCONT from now on does away with it (signal(7)); the
+	// handler of one before this has run.
+	if err := block(signal); err != nil {
+		return false, err
 	}
 	if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), signal); err != nil {
-		return err
+		return false, err
 	}
-	return kernel.SigactionRaw(signal, &ours, nil)
+	ready, err := kernel.Look(kernel.Polled{FD: q.FD})
+	if err != nil {
+		return false, err
+	}
+	if ready[0].Readable {
+		if err := kernel.SigactionRaw(signal, &ignored, nil); err != nil {
+			return false, err
+		}
+	}
+	if err := Unblock(signal); err != nil {
+		return false, err
+	}
+	return !ready[0].Readable, kernel.SigactionRaw(signal, &ours, nil)
+}
+
+func block(signal syscall.Signal) error {
+	var set unix.Sigset_t
+	set.Val[(signal-1)/64] |= 1 << ((signal - 1) % 64)
+	return unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 }

@@ -97,6 +97,20 @@ static struct spawn_failure limits(void)
 }
 
 /*
+ * Asked while nobody else can open anything: with a limit of none, an open of a path
+ * that can't be read tells what it looks at first.
+ */
+static void look_at_order(void)
+{
+	struct rlimit limit = {0, spawn_inherited.nofile_hard};
+	if (raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0) < 0)
+		return;
+	spawn_early.fd_first = raw(SYS_openat, AT_FDCWD, 0, O_RDONLY, 0) == -EMFILE;
+	limit.rlim_cur = spawn_inherited.nofile_soft;
+	raw(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)&limit, 0); /* not over the hard one: it can't fail */
+}
+
+/*
  * No access to files or the network is handled: every program of the sandbox
  * lives in a domain below ours, and what ours denied would be denied to them.
  * It takes one of 16 layers that Landlock can nest (landlock(7)).
@@ -145,6 +159,8 @@ __attribute__((constructor)) static void early(void)
 		return;
 	}
 	spawn_early.failure = limits();
-	if (spawn_early.failure.step == STEP_NONE)
-		spawn_early.failure = confine();
+	if (spawn_early.failure.step != STEP_NONE)
+		return;
+	look_at_order();
+	spawn_early.failure = confine();
 }

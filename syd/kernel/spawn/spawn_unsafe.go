@@ -87,6 +87,10 @@ func Early() error {
 // it can neither signal nor trace anything above.
 func Scoped() bool { return C.spawn_early.scoped != 0 }
 
+// FDFirst reports whether an open takes its number before it reads the path (Linux 7.2
+// does, 6.18 doesn't): at the limit a path that can't be read is EMFILE then.
+func FDFirst() bool { return C.spawn_early.fd_first != 0 }
+
 // Closed reports whether fd, above 2, is the log's descriptor (SYD_LOG_FD) and was
 // not open at exec: what it is now is the Go runtime's.
 func Closed(fd int) bool { return int(C.spawn_inherited.closed_log) == fd }

@@ -53,6 +53,7 @@ struct spawn_failure {
 struct spawn_early {
 	struct spawn_failure failure; /* STEP_NONE: nothing failed */
 	int32_t scoped;               /* 1: the kernel has Landlock's signal scopes */
+	int32_t fd_first;             /* 1: open(2) takes its number before it reads the path */
 };
 extern struct spawn_early spawn_early;
 
