@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"runtime"
@@ -266,16 +267,28 @@ func (r *runner) stage() error {
 	if r.owner, err = credential(r.options.User); err != nil {
 		return fail(err)
 	}
-	staged := filepath.Join(dir, "build")
-	if err := copyFile(r.options.Build, staged); err != nil {
+	if r.exe, err = os.Executable(); err != nil {
 		return fail(err)
 	}
-	r.options.Build = staged
-	r.exe = filepath.Join(dir, "sydtest")
-	if err := copyFile("/proc/self/exe", r.exe); err != nil {
-		return fail(err)
+	for name, path := range map[string]*string{"build": &r.options.Build, "sydtest": &r.exe} {
+		if r.reaches(*path) {
+			continue
+		}
+		staged := filepath.Join(dir, name)
+		if err := copyFile(*path, staged); err != nil {
+			return fail(err)
+		}
+		*path = staged
 	}
 	return nil
+}
+
+// reaches says whether the run's user can read and execute a file where it is.
+func (r *runner) reaches(path string) bool {
+	look := exec.Command("/bin/sh", "-c", `[ -r "$1" ] && [ -x "$1" ]`, "sh", path)
+	look.Dir = "/"
+	look.SysProcAttr = &syscall.SysProcAttr{Credential: r.owner}
+	return look.Run() == nil
 }
 
 func credential(name string) (*syscall.Credential, error) {

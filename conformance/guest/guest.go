@@ -40,7 +40,7 @@ var Arches = []Arch{
 	{
 		Name: "amd64", Debian: "amd64", Triplet: "x86_64-linux-gnu", ELF: elf.EM_X86_64,
 		QEMU: "qemu-system-x86_64", QEMUPackage: "qemu-system-x86",
-		Machine: []string{"-cpu", "max", "-M", "q35"}, Console: "ttyS0", Results: "/dev/ttyS1",
+		Machine: []string{"-cpu", "max,-erms,-fsrm", "-M", "q35"}, Console: "ttyS0", Results: "/dev/ttyS1",
 		ResultsPort: []string{"-serial", "file:FILE"}, KVM: []string{"kvm_intel", "kvm_amd"},
 	},
 	{

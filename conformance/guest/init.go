@@ -17,6 +17,7 @@ import (
 
 	"syd/conformance/capability"
 	"syd/conformance/report"
+	"syd/fixtures"
 )
 
 // Words on the console that the other side looks for.
@@ -156,6 +157,9 @@ func (i *initProcess) run() error {
 
 func (i *initProcess) work() error {
 	i.end = End{Nonce: i.nonce, Kernel: capability.Release()}
+	if err := fixtures.Extract(extracted); err != nil {
+		return fmt.Errorf("fixtures: %w", err)
+	}
 	for _, run := range i.job.Runs {
 		if err := i.suite(run); err != nil {
 			return err
@@ -228,11 +232,14 @@ func (i *initProcess) send(name, path string) error {
 	return i.archive.Flush()
 }
 
+// extracted is where the fixtures of all runs come from.
+const extracted = "/tmp/.fixtures"
+
 // spawn runs a program to its end, and reaps orphans meanwhile, as a first
 // process must.
 func spawn(stdout *os.File, path string, args ...string) (status int, err error) {
 	pid, err := syscall.ForkExec(path, append([]string{filepath.Base(path)}, args...), &syscall.ProcAttr{
-		Dir: "/root", Env: []string{"PATH=" + strings.Join(searched, ":"), "HOME=/root", "LANG=C.UTF-8", "TERM=linux", "USER=root"},
+		Dir: "/root", Env: []string{"PATH=" + strings.Join(searched, ":"), "HOME=/root", "LANG=C.UTF-8", "TERM=linux", "USER=root", fixtures.Extracted + "=" + extracted},
 		Files: []uintptr{0, stdout.Fd(), 1}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
