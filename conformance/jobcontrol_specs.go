@@ -233,6 +233,20 @@ var _ = Describe("the build, told to stop", func() {
 		e.end(17)
 	}, Requires("trace_undumpable"))
 
+	Spec("LCH-13.23", "goes on by a SIGCONT that comes just before it stops", func(ctx context.Context) {
+		e := startEchoer(ctx, Off, "18")
+		for _, tid := range threadsThatTake(e.PID(), syscall.SIGTSTP) {
+			watch := StartNative(ctx, Fixture("supervisor", "stopping", strconv.Itoa(e.PID()), strconv.Itoa(tid))...)
+			watch.WaitLine(ctx, "ready")
+			e.Signal(syscall.SIGTSTP)
+			Expect(watch.Wait(ctx)).To(ExitWith(0))
+			e.Send("on\n")
+			e.WaitLine(ctx, "echo on ")
+			Expect(Within1s(ctx, func() bool { return State(e.PID()) != "T" })).To(BeTrue())
+		}
+		e.end(18)
+	}, Requires("trace_undumpable"))
+
 	Spec("LCH-13.21", "by a group-wide signal, as a shell's kill %1 is one, lets each of the group see it", func(ctx context.Context) {
 		run := Start(ctx, Off, Fixture("signal", "report-both", "SIGUSR1", "16")...)
 		run.WaitLine(ctx, "ready")
