@@ -306,6 +306,32 @@ var _ = Describe("a call on a path that is intercepted and allowed", func() {
 		}, decorators...)
 	}
 
+	Spec("PTH-04.75", "is refused a directory that it would create, where nothing may be created, as natively", func(ctx context.Context) {
+		pathTry{steps: []string{"openat path=dir flags=O_CREAT mode=644", "openat path=dirlink flags=O_CREAT mode=644", "open path=dir flags=O_CREAT|O_RDWR mode=644", "openat path=dir/ flags=O_CREAT mode=644",
+			"openat path=file flags=O_CREAT|O_RDWR mode=644", "openat path=fifo flags=O_CREAT|O_NONBLOCK mode=644", "openat path=link flags=O_CREAT|O_WRONLY mode=644", "openat path=link flags=O_CREAT|O_NOFOLLOW mode=644", "openat path=file flags=O_CREAT|O_EXCL mode=644"},
+		}.same(ctx, append(slices.Clone(pathEverything), "-m", "deny/create+/***"))
+	})
+
+	Spec("PTH-04.76", "follows no link of somebody else's in a directory of everybody's, where the kernel protects from that", func(ctx context.Context) {
+		dir := TempDir() + "/everybody"
+		Expect(os.Mkdir(dir, 0o755)).To(Succeed())
+		Expect(os.Chmod(dir, 0o777|os.ModeSticky)).To(Succeed())
+		for name, to := range map[string]string{"l": "/etc/passwd", "d": "/etc", "own": "/etc/passwd"} {
+			Expect(os.Symlink(to, dir+"/"+name)).To(Succeed())
+			if name != "own" {
+				Expect(os.Lchown(dir+"/"+name, 65534, 65534)).To(Succeed())
+			}
+		}
+		Expect(os.Symlink(dir, TempDir()+"/way")).To(Succeed())
+		Expect(os.Symlink(dir+"/l", TempDir()+"/nested")).To(Succeed())
+		var steps []string
+		for _, path := range []string{"everybody/l", "way/l", "nested", "everybody/d/passwd", "way/d/passwd", "everybody/d", "way/d", "everybody/own", "way/own", "way/l/", "way/d/"} {
+			path = TempDir() + "/" + path
+			steps = append(steps, "openat path="+path, "stat path="+path, "lstat path="+path, "access want=R_OK path="+path, "openat flags=O_NOFOLLOW path="+path, "openat flags=O_CREAT mode=644 path="+path, "chdir path="+path, "readlink path="+path)
+		}
+		pathTry{steps: steps}.same(ctx, pathEverything)
+	}, RootOnly)
+
 	Spec("PTH-04.99", "is as natively for a program of the foreign ABI, in all these ways", func(ctx context.Context) {
 		File("still", "still\n", 0o644)
 		for _, e := range pathEqualities {

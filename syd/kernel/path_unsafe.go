@@ -40,6 +40,7 @@ type Lookup struct {
 	DirFD    int  // of the task, or AtFDCWD
 	NoFollow bool // don't follow a symlink in the last component
 	Empty    bool // an empty path means DirFD itself
+	Creates  bool // for open(2) with O_CREAT, which wants no directory
 	// Pass, if any, is asked about each directory that the lookup passes through
 	// and each symlink that it follows, by its path; an error ends the lookup.
 	Pass func(path string) error

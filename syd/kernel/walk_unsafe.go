@@ -215,6 +215,9 @@ func (w *walk) run(text string) error {
 			return nil
 		}
 		link, err := w.step(name, last)
+		if w.slash && w.lookup.Creates && (err == nil || err == unix.ENOENT) {
+			return unix.EISDIR // whatever is there (fs/namei.c, open_last_lookups)
+		}
 		if err != nil {
 			return err
 		}
@@ -239,7 +242,7 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 			return "", err
 		}
 	}
-	fd, err := w.open(name, unix.O_NOFOLLOW)
+	fd, err := w.open(name, unix.O_NOFOLLOW, 0)
 	if err == nil && w.isOurs(name) {
 		// Asked once it is open: a thread may have got the number just now.
 		Close(fd)
@@ -272,11 +275,17 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 		return "", w.arrive(fd, name, last)
 	}
 	defer Close(fd)
+	if last && w.slash && w.lookup.Creates {
+		return "", nil // run says what comes of that
+	}
 	if w.symlinks++; w.symlinks > maxSymlinks || w.scoped(unix.RESOLVE_NO_SYMLINKS) {
 		return "", unix.ELOOP
 	}
 	if err := w.pass(below(w.at, name)); err != nil {
 		return "", err
+	}
+	if last && w.protected(name, &st) {
+		return "", unix.EACCES
 	}
 	link, magic, err := w.readLink(fd, name)
 	switch {
@@ -295,6 +304,22 @@ func (w *walk) step(name string, last bool) (link string, err error) {
 		}
 	}
 	return link, nil
+}
+
+// protected: the task may not follow the symlink name where we are, of which st is
+// known (proc_sys_fs(5), protected_symlinks). Of what could be such a link the kernel
+// is asked: it judges that before it minds RESOLVE_NO_SYMLINKS (fs/namei.c, pick_link).
+func (w *walk) protected(name string, st *unix.Stat_t) bool {
+	const sticky = unix.S_ISVTX | unix.S_IWOTH
+	var dir unix.Stat_t
+	if unix.Fstat(w.cur, &dir) != nil || dir.Mode&sticky != sticky || dir.Uid == st.Uid {
+		return false
+	}
+	fd, err := w.open(name, 0, unix.RESOLVE_NO_SYMLINKS)
+	if err == nil {
+		Close(fd) // it was a link a moment ago
+	}
+	return err == unix.EACCES
 }
 
 // arrive takes over fd, which is name where we are.
@@ -330,7 +355,7 @@ func (w *walk) jump(name string) error {
 	case ofOurs(w.cur, w.view.TID):
 		return unix.ENOENT
 	}
-	if err := w.move(w.open(name, 0)); err != nil {
+	if err := w.move(w.open(name, 0, 0)); err != nil {
 		return err
 	}
 	if ofOurs(w.cur, w.view.TID) {
@@ -343,7 +368,7 @@ func (w *walk) jump(name string) error {
 }
 
 // open opens name where we are, as the task.
-func (w *walk) open(name string, flags uint64) (int, error) {
+func (w *walk) open(name string, flags, resolve uint64) (int, error) {
 	if w.lookup.As != nil {
 		leave, err := w.lookup.As()
 		if err != nil {
@@ -351,7 +376,7 @@ func (w *walk) open(name string, flags uint64) (int, error) {
 		}
 		defer leave()
 	}
-	return openPath(w.cur, name, flags)
+	return openat2(w.cur, name, unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: resolve})
 }
 
 // isOurs: name, where we are, is the directory of a thread of ours in a procfs,

@@ -131,6 +131,7 @@ func (n *notice) openPath(path int, o opening) reply {
 		}
 	}
 	o.lookup.NoFollow = o.flags&kernel.ONofollow != 0 || o.flags&(oCreate|oExcl) == oCreate|oExcl
+	o.lookup.Creates = o.flags&oCreate != 0
 	return n.open(o)
 }
 
@@ -185,6 +186,8 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			flags |= oExcl // not another one, which was not asked about
 		case flags&(oCreate|oExcl) == oCreate|oExcl:
 			return fails(syscall.EEXIST), false
+		case p.IsDirectory() && flags&oCreate != 0:
+			return fails(syscall.EISDIR), false // the kernel is not told of O_CREAT
 		default:
 			flags &^= oCreate
 			o.mode = 0 // openat2(2) takes none then
