@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -330,6 +331,27 @@ var _ = Describe("a call on a path that is intercepted and allowed", func() {
 			steps = append(steps, "openat path="+path, "stat path="+path, "lstat path="+path, "access want=R_OK path="+path, "openat flags=O_NOFOLLOW path="+path, "openat flags=O_CREAT mode=644 path="+path, "chdir path="+path, "readlink path="+path)
 		}
 		pathTry{steps: steps}.same(ctx, pathEverything)
+	}, RootOnly)
+
+	Spec("PTH-04.77", "creates no file over somebody else's in a directory of everybody's, where the kernel protects from that", func(ctx context.Context) {
+		dir := TempDir() + "/everybody"
+		Expect(os.Mkdir(dir, 0o755)).To(Succeed())
+		Expect(os.Chmod(dir, 0o777|os.ModeSticky)).To(Succeed())
+		for _, name := range []string{"file", "own"} {
+			Expect(os.WriteFile(dir+"/"+name, nil, 0o666)).To(Succeed())
+		}
+		Expect(syscall.Mkfifo(dir+"/fifo", 0o666)).To(Succeed())
+		var steps []string
+		for _, name := range []string{"file", "own", "fifo"} {
+			if name != "own" {
+				Expect(os.Chown(dir+"/"+name, 65534, 65534)).To(Succeed())
+			}
+			path := " path=" + dir + "/" + name
+			steps = append(steps, "openat flags=O_CREAT|O_RDWR|O_NONBLOCK mode=644"+path, "openat flags=O_RDWR|O_NONBLOCK"+path, "openat flags=O_CREAT|O_WRONLY|O_NONBLOCK mode=644"+path)
+		}
+		pathTry{steps: steps}.same(ctx, pathEverything)
+		// Where what may be is not the same for all that an open may be about.
+		pathTry{steps: slices.DeleteFunc(steps, func(s string) bool { return strings.Contains(s, "O_RDWR") })}.same(ctx, append(slices.Clone(pathEverything), "-m", "deny/read+"+dir+"/***"))
 	}, RootOnly)
 
 	Spec("PTH-04.99", "is as natively for a program of the foreign ABI, in all these ways", func(ctx context.Context) {

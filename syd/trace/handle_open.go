@@ -188,6 +188,9 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			return fails(syscall.EEXIST), false
 		case p.IsDirectory() && flags&oCreate != 0:
 			return fails(syscall.EISDIR), false // the kernel is not told of O_CREAT
+		case flags&oCreate != 0 && n.allFree(p.Path, openNew):
+			// It may be made: so the kernel is told of O_CREAT, and refuses others' files in
+			// directories of everybody's (proc_sys_fs(5), protected_regular, protected_fifos).
 		default:
 			flags &^= oCreate
 			o.mode = 0 // openat2(2) takes none then
@@ -275,6 +278,7 @@ func (n *notice) openFile(p *kernel.Place, flags uint64, mode uint32) (int, erro
 var (
 	openPathOnly  = of(policy.Stat)
 	openTemporary = of(policy.Mktemp)
+	openNew       = of(policy.Create)
 	openCreating  = of(policy.Create, policy.Read, policy.Write)
 	openAnew      = of(policy.Create, policy.Read, policy.Write, policy.Truncate)
 	openEmptied   = of(policy.Read, policy.Write, policy.Truncate)
