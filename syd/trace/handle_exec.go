@@ -123,6 +123,10 @@ func (t *Tracer) handleExec(e Event) resume {
 		former = uint64(e.TID) // what was read is no TID
 	}
 	t.cache.exec(e.TID, int(former))
+	if t.receivers != nil {
+		t.receivers.unseen.forget(e.TID) // the former leader's, whose death nobody reaps
+		t.receivers.unseen.forget(int(former))
+	}
 	if t.isEldest(e.TID) && !t.executed {
 		t.executed = true
 		t.lock(policy.LockUnset, policy.LockOn)
