@@ -110,6 +110,9 @@ var workloads = []workload{
 // traceLine is a line of strace -f -Y: TID<comm> call(
 var traceLine = regexp.MustCompile(`^(\d+)<([^>]*)> +([a-z0-9_]+)\(`)
 
+// nameLine is one of a thread that takes its name.
+var nameLine = regexp.MustCompile(`^\d+<[^>]*> +prctl\(PR_SET_NAME, "([^"]*)"`)
+
 // roleless is the name of the language runtime's own threads.
 const roleless = "syd"
 
@@ -136,7 +139,7 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 	if line, err := out.ReadString('\n'); line != "ready\n" {
 		t.Fatalf("%s: %q %v", w.name, line, err)
 	}
-	strace := exec.CommandContext(ctx, "strace", "-f", "-Y", "-s", "0", "-o", trace, "-p", fmt.Sprint(cmd.Process.Pid))
+	strace := exec.CommandContext(ctx, "strace", "-f", "-Y", "-s", "16", "-o", trace, "-p", fmt.Sprint(cmd.Process.Pid))
 	said, _ := strace.StderrPipe()
 	if err := strace.Start(); err != nil {
 		t.Fatal(err)
@@ -196,6 +199,10 @@ func (w workload) watch(t *testing.T, syd string, used map[string]map[string]boo
 			used[role] = map[string]bool{}
 		}
 		used[role][match[3]] = true
+		// One that is started later has a name from here on.
+		if taken := nameLine.FindStringSubmatch(line); taken != nil {
+			names[match[1]] = taken[1]
+		}
 	}
 }
 
