@@ -61,10 +61,9 @@ type receivers struct {
 	all       []*receiver
 	receiving int
 	parked    []*receiver
-
-	watching atomic.Uint32 // 1: the watch ticks
-	ticking  atomic.Uint32 // what it sleeps on between ticks: always 0
-	handled  atomic.Uint64 // calls so far, for the watch
+	watching  atomic.Uint32 // 1: the watch ticks
+	ticking   atomic.Uint32 // what it sleeps on between ticks: always 0
+	handled   atomic.Uint64 // calls so far, for the watch
 }
 
 // receiver is one thread.
