@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -30,6 +31,14 @@ var _ = Describe("a seccomp stop", func() {
 			result := Syd(ctx, profile, Fixture("filter", "trace-exit", "15", "20")...)
 			Expect(result).To(HaveFact("good", "15"))
 			Expect(result.Stderr).To(BeEmpty())
+		}
+	})
+
+	Spec("EVT-SCM-01.4", "of an older thread has its turn, however busy others keep the tracer", func(ctx context.Context) {
+		const threads = 16
+		for _, profile := range execProfiles {
+			result := Syd(ctx, profile, Fixture("filter", "trace-busy", strconv.Itoa(threads), "100")...)
+			Expect(execCount(result, "each")).To(BeNumerically("<", 10*threads), "%s", result)
 		}
 	})
 

@@ -92,6 +92,7 @@ type Tracer struct {
 	rows      numbers
 	cache     *cache
 	recent    recent
+	turns     turns
 	placement placement
 	// forbidden are directories that a raced chdir got to.
 	forbidden []kernel.Identity

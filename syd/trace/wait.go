@@ -121,11 +121,42 @@ const (
 	maxHits = 32
 )
 
+// turns sees to it that every task has its turn. waitid(P_ALL) goes through them in
+// one order, the newest first (kernel/ptrace.c, __ptrace_link), and reports the first
+// that it can: threads that stop again and again, as fast as we let them go on, would
+// keep all the older ones waiting for ever.
+type turns struct {
+	events int
+	left   []int // TIDs that had no turn yet in this round; some may be gone
+}
+
+// turnEvery is after how many events one task has its turn.
+const turnEvery = 4
+
+// turn returns the status of the task whose turn it is now, if it has one.
+func (t *Tracer) turn() (info kernel.WaitInfo, ok bool) {
+	if t.turns.events++; t.turns.events%turnEvery != 0 || len(t.cache.tasks) < 2 {
+		return info, false
+	}
+	if len(t.turns.left) == 0 {
+		for tid := range t.cache.tasks {
+			t.turns.left = append(t.turns.left, tid)
+		}
+	}
+	last := len(t.turns.left) - 1
+	info, err := kernel.WaitTask(t.turns.left[last])
+	t.turns.left = t.turns.left[:last]
+	return info, err == nil && info.PID != 0
+}
+
 // wait returns the next status. A wait for any task walks over all of them
 // before it sleeps, which in a large sandbox takes longer than the likely tasks
 // take to stop again: look at those first, for as long as the walk would take.
 // Preconditions: tracer thread.
 func (t *Tracer) wait() (kernel.WaitInfo, error) {
+	if info, ok := t.turn(); ok {
+		return info, nil
+	}
 	walk := time.Duration(len(t.cache.tasks)) * walkTime
 	if walk >= worthwhile && t.recent.hits < maxHits {
 		for until := time.Now().Add(walk); time.Now().Before(until); {
