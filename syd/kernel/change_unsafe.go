@@ -104,7 +104,20 @@ func (p *Place) Link(next *Place) error {
 	if err != nil {
 		return err
 	}
+	return linkat(dir, text, toDir, toName, flags)
+}
+
+func linkat(dir uintptr, text *byte, toDir uintptr, toName unsafe.Pointer, flags int) error {
 	return result(syscall.Syscall6(unix.SYS_LINKAT, dir, uintptr(unsafe.Pointer(text)), toDir, uintptr(toName), uintptr(flags), GuardLinkat.at(5)))
+}
+
+// LinksDescriptors asks whether the calling thread may name the file of a descriptor by
+// linkat(2) with AT_EMPTY_PATH: before Linux 6.10 it needs CAP_DAC_READ_SEARCH for that,
+// or has ENOENT, whatever else is wrong. It is made with no descriptor.
+func LinksDescriptors() bool {
+	var empty byte
+	none := ^uintptr(0)
+	return linkat(none, &empty, none, unsafe.Pointer(&empty), unix.AT_EMPTY_PATH) != unix.ENOENT
 }
 
 // Chmod is chmod(2) of the file. Preconditions: Look.

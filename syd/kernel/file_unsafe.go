@@ -306,13 +306,19 @@ type Status struct {
 
 // YamaScope is kernel.yama.ptrace_scope: who may trace (Linux 3.4). 0, whoever
 // natively may, where there is no such setting.
-func YamaScope() int {
-	text, err := readProc("/proc/sys/kernel/yama/ptrace_scope")
+func YamaScope() int { return sysctl("kernel/yama/ptrace_scope", 0) }
+
+// sysctl is a number of /proc/sys, or otherwise where it can't be read.
+func sysctl(name string, otherwise int) int {
+	text, err := readProc("/proc/sys/" + name)
 	if err != nil {
-		return 0
+		return otherwise
 	}
-	scope, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	return scope
+	value, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return otherwise
+	}
+	return value
 }
 
 // ReadStatus reads /proc/tid/status.

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
@@ -193,5 +194,47 @@ func TestCloseOnExec(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	if got, want := CommandLine(os.Getpid()), strings.Join(os.Args, " "); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestMindsSize: what opens natively is not refused for its size. Of tmpfs the specs
+// (PTH-04.98) compare it with native opens, on every kernel.
+func TestMindsSize(t *testing.T) {
+	dir := t.TempDir()
+	done := make(chan string)
+	go func() {
+		runtime.LockOSThread() // for good: it ends in namespaces of its own
+		done <- func() string {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return "skip: unshare: " + err.Error()
+			}
+			for _, err := range []error{
+				unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+				unix.Mount("none", dir, "ramfs", 0, ""),
+				os.WriteFile(dir+"/file", nil, 0o600),
+			} {
+				if err != nil {
+					return err.Error()
+				}
+			}
+			for path, want := range map[string]bool{dir + "/file": false, "/etc/passwd": true} {
+				p, err := View{TID: unix.Gettid()}.Find(path, Lookup{DirFD: AtFDCWD})
+				if err != nil {
+					return err.Error()
+				}
+				got := p.MindsSize()
+				p.Close()
+				if got != want {
+					return fmt.Sprintf("%s: got %t", path, got)
+				}
+			}
+			return ""
+		}()
+	}()
+	switch result := <-done; {
+	case strings.HasPrefix(result, "skip: "):
+		t.Skip(result)
+	case result != "":
+		t.Error(result)
 	}
 }

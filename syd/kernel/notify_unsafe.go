@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"math"
 	"syscall"
 	"unsafe"
 
@@ -167,6 +168,31 @@ func FileFirst(number uintptr, descriptor bool) bool {
 	}
 	_, _, errno := syscall.RawSyscall6(number, file, 0, 0, 0, ^uintptr(0), 0)
 	return errno == unix.ENOENT || errno == unix.EBADF
+}
+
+// Nulls is when a path of NULL is an empty one to calls with AT_EMPTY_PATH.
+type Nulls int
+
+// The kernels' ways, by release.
+const (
+	NullForNone       Nulls = iota // EFAULT
+	NullForDescriptor              // stat-like calls, of a descriptor, with no flags more: Linux 6.11 (fs/stat.c, vfs_empty_path)
+	NullForAny                     // Linux 6.13 (fs/namei.c, getname_maybe_null)
+)
+
+// NullPaths asks the kernel by calls that find no file.
+func NullPaths() Nulls {
+	refused := func(descriptor int) bool {
+		_, _, errno := syscall.RawSyscall6(unix.SYS_STATX, uintptr(descriptor), 0, unix.AT_EMPTY_PATH, 0, 0, 0)
+		return errno == unix.EFAULT
+	}
+	switch {
+	case !refused(-1):
+		return NullForAny
+	case !refused(math.MaxInt32):
+		return NullForDescriptor
+	}
+	return NullForNone
 }
 
 // oldest is the last call of Linux 5.19, which is needed where calls are made for

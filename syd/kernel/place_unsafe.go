@@ -321,6 +321,65 @@ func oursByName(name string) bool {
 // Pin has the file opened that was looked at, not what its name leads to now.
 func (p *Place) Pin() { p.name = "" }
 
+// MindsSize says whether an open of the file, which was looked at, without O_LARGEFILE
+// fails if it is too large for that. A filesystem's own open has to see to it (fs/open.c,
+// generic_file_open): ramfs and hugetlbfs have none, and tmpfs since Linux 6.6 only, since
+// when it takes O_DIRECT, too (mm/shmem.c, shmem_file_open).
+func (p *Place) MindsSize() bool {
+	var fs unix.Statfs_t
+	if p.fd < 0 || unix.Fstatfs(p.fd, &fs) != nil {
+		return true
+	}
+	switch fs.Type {
+	case unix.RAMFS_MAGIC, unix.HUGETLBFS_MAGIC:
+		return false
+	case unix.TMPFS_MAGIC:
+		fd, err := openat2(unix.AT_FDCWD, ownFD(p.fd), unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECT | unix.O_CLOEXEC})
+		if err == nil {
+			Close(fd)
+		}
+		return err != unix.EINVAL
+	}
+	return true
+}
+
+// Protected says whether the kernel refuses an open with O_CREAT of the file,
+// which was looked at, to a task of this fsuid: it is somebody else's, in a
+// sticky directory where others may make files (proc_sys_fs(5), protected_regular
+// and protected_fifos; fs/namei.c, may_create_in_sticky; Linux 4.19). For an open
+// that the kernel is not told to create by. What can't be found out is protected.
+func (p *Place) Protected(fsuid int) bool {
+	var setting string
+	switch p.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		setting = "fs/protected_regular"
+	case unix.S_IFIFO:
+		setting = "fs/protected_fifos"
+	}
+	if setting == "" || p.name == "" || int(p.stat.Uid) == fsuid {
+		return false
+	}
+	fd, err := openat2(p.base, path.Dir(p.name), unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: noLinks})
+	if err != nil {
+		return true
+	}
+	defer Close(fd)
+	var dir Stat
+	if err := unix.Fstat(fd, &dir); err != nil {
+		return true
+	}
+	if dir.Mode&unix.S_ISVTX == 0 || dir.Uid == p.stat.Uid {
+		return false
+	}
+	switch sysctl(setting, 2) {
+	case 0:
+		return false
+	case 1:
+		return dir.Mode&unix.S_IWOTH != 0
+	}
+	return dir.Mode&(unix.S_IWOTH|unix.S_IWGRP) != 0
+}
+
 // IsDevice says whether it is the character device of that number.
 func (p *Place) IsDevice(number uint64) bool {
 	return p.IsCharDevice() && p.stat.Rdev == number

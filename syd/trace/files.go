@@ -81,12 +81,12 @@ var files = []row{
 
 	{name: "stat", categories: aboutStat, emulate: emulateStat(byPath(0), 1, encodeStat), api: true},
 	{name: "lstat", categories: aboutStat, emulate: emulateStat(byPath(0).itself(), 1, encodeStat), api: true},
-	{name: "newfstatat", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount), 2, encodeStat), api: true},
+	{name: "newfstatat", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount).orNull(), 2, encodeStat), api: true},
 	{name: "statx", categories: aboutStat, emulate: emulateStatx, api: true},
 	{name: "fstat", categories: of(policy.Stat), emulate: emulateStat(byFD(0), 1, encodeStat)},
 	{name: "stat64", categories: aboutStat, emulate: emulateStat(byPath(0), 1, encodeStat64), api: true},
 	{name: "lstat64", categories: aboutStat, emulate: emulateStat(byPath(0).itself(), 1, encodeStat64), api: true},
-	{name: "fstatat64", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount), 2, encodeStat64), api: true},
+	{name: "fstatat64", categories: aboutStat, emulate: emulateStat(byDir(0).withFlags(3, atNoAutomount).orNull(), 2, encodeStat64), api: true},
 	{name: "fstat64", categories: of(policy.Stat), emulate: emulateStat(byFD(0), 1, encodeStat64)},
 	{name: "oldstat", categories: aboutStat, emulate: refused(syscall.ENOSYS)},
 	{name: "oldlstat", categories: aboutStat, emulate: refused(syscall.ENOSYS)},
@@ -113,7 +113,7 @@ var files = []row{
 	{name: "llistxattr", categories: aboutRead, emulate: emulateListxattr(byPath(0).itself(), 1)},
 	{name: "flistxattr", categories: of(policy.Read), emulate: emulateListxattr(byRealFD(0), 1)},
 	{name: "getxattrat", categories: aboutRead, emulate: refused(syscall.ENOSYS)},
-	{name: "listxattrat", categories: aboutRead, emulate: emulateListxattr(byDir(0).withFlags(2, 0), 3)},
+	{name: "listxattrat", categories: aboutRead, emulate: emulateListxattr(byDir(0).withFlags(2, 0).orNull(), 3)},
 
 	{name: "getdents", categories: of(policy.List), emulate: emulateGetdents(encodeDirent)},
 	{name: "getdents64", categories: of(policy.List), emulate: emulateGetdents(encodeDirent64)},

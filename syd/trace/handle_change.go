@@ -201,6 +201,17 @@ func emulateLink(from, to where, flags int) func(*notice) reply {
 			}
 			l.NoFollow, l.Empty = how&follow == 0, how&kernel.AtEmptyPath != 0
 		}
+		if l.Empty {
+			leave, err := n.enter(false)
+			if err != nil {
+				return n.failed(err)
+			}
+			may := kernel.LinksDescriptors()
+			leave()
+			if !may {
+				return fails(syscall.ENOENT)
+			}
+		}
 		text, err := n.text(from.path)
 		if err != nil {
 			return n.failed(err)

@@ -192,6 +192,9 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 			// It may be made: so the kernel is told of O_CREAT, and refuses others' files in
 			// directories of everybody's (proc_sys_fs(5), protected_regular, protected_fifos).
 		default:
+			if flags&oCreate != 0 && n.protected(p) {
+				return fails(syscall.EACCES), false
+			}
 			flags &^= oCreate
 			o.mode = 0 // openat2(2) takes none then
 			p.Pin()
@@ -210,7 +213,7 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		// shows that there is such a name; each use of it is judged by its own path.
 		return n.openPathOnly(p, o), false
 	}
-	if o.small && flags&(oCreate|oExcl) != oCreate|oExcl && p.Look(o.lookup.NoFollow) == nil && p.IsRegular() && p.Stat().Size > maxSmall {
+	if o.small && flags&(oCreate|oExcl) != oCreate|oExcl && p.Look(o.lookup.NoFollow) == nil && p.IsRegular() && p.Stat().Size > maxSmall && p.MindsSize() {
 		return fails(syscall.EOVERFLOW), false
 	}
 	fd, err := n.openFile(p, flags, o.mode)
@@ -231,6 +234,13 @@ func (n *notice) openPlace(p *kernel.Place, o opening) (r reply, again bool) {
 		return n.missed(p, err), false
 	}
 	return n.failed(err), false
+}
+
+// protected: the kernel would refuse the caller an open of p with O_CREAT, of which
+// it is not told as nothing may be created there.
+func (n *notice) protected(p *kernel.Place) bool {
+	status, err := n.learn()
+	return err != nil || p.Protected(status.FSUID)
 }
 
 // foresee has it learned what the same open will be about once its file is there.

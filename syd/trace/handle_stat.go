@@ -16,6 +16,7 @@ type where struct {
 	path     int    // the path; noArg: the descriptor is the file
 	flags    int    // AT_ flags; noArg: there are noArg
 	known    uint64 // the flags that the call takes; others are EINVAL
+	null     bool   // with AT_EMPTY_PATH a path of NULL is an empty one, where the kernel knows that
 	noFollow bool   // a symlink in the last component is itself meant
 	real     bool   // a descriptor won't do that was opened with O_PATH
 }
@@ -57,7 +58,7 @@ func (n *notice) aimed(w where) (text string, l kernel.Lookup, held bool, err er
 		}
 		l.NoFollow = l.NoFollow || flags&kernel.AtSymlinkNofollow != 0
 		l.Empty = flags&kernel.AtEmptyPath != 0
-		if l.Empty && n.Args[w.path] == 0 && w.nullPath() {
+		if l.Empty && n.Args[w.path] == 0 && w.null && n.takesNull(w, flags, l.DirFD) {
 			return "", l, true, nil
 		}
 	}
@@ -65,8 +66,25 @@ func (n *notice) aimed(w where) (text string, l kernel.Lookup, held bool, err er
 	return text, l, err == nil && text == "" && l.Empty, err
 }
 
-// nullPath: since Linux 6.11 stat-like calls take a NULL for an empty path.
-func (w where) nullPath() bool { return w.known&atNoAutomount != 0 }
+// orNull is of calls that may take a NULL for an empty path.
+func (w where) orNull() where {
+	w.null = true
+	return w
+}
+
+// takesNull says whether this kernel takes it.
+func (n *notice) takesNull(w where, flags uint64, dir int) bool {
+	switch n.nulls {
+	case kernel.NullForAny:
+		return true
+	case kernel.NullForDescriptor:
+		if w.known&atStatxSync != 0 {
+			flags &^= atNoAutomount | atStatxSync
+		}
+		return dir >= 0 && flags == kernel.AtEmptyPath
+	}
+	return false
+}
 
 const (
 	atEaccess     = 0x200 // uapi linux/fcntl.h
@@ -209,7 +227,7 @@ func (n *notice) statOf(w where, do func(*kernel.Place) reply) reply {
 	return n.fileAt(text, l, held, policy.Stat, do)
 }
 
-var statx = where{dir: 0, path: 1, flags: 2, known: kernel.AtSymlinkNofollow | kernel.AtEmptyPath | atNoAutomount | atStatxSync}
+var statx = where{dir: 0, path: 1, flags: 2, known: kernel.AtSymlinkNofollow | kernel.AtEmptyPath | atNoAutomount | atStatxSync, null: true}
 
 func emulateStatx(n *notice) reply {
 	flags, mask := n.arg(2), uint32(n.Args[3])

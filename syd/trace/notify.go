@@ -49,6 +49,7 @@ type receivers struct {
 	leave     func(int)                          // the sandbox ends with a status
 	fileFirst map[*row]bool                      // these look for the file before their other arguments
 	fdFirst   bool                               // an open takes its number before it reads the path
+	nulls     kernel.Nulls                       // for which calls a path of NULL is an empty one
 
 	want int // how many receive at a time
 	over atomic.Bool
@@ -82,9 +83,8 @@ type receiver struct {
 	// signalled: its caller has a signal to handle.
 	signalled atomic.Bool
 	woken     atomic.Uint32 // 1: no longer parked
-
-	left     atomic.Bool // it receives no more
-	replaced bool        // under mu: another one has its place
+	left      atomic.Bool   // it receives no more
+	replaced  bool          // under mu: another one has its place
 
 	credentials kernel.Credentials
 
@@ -102,7 +102,7 @@ func newReceivers(j judge, listener int, start func(func()), interrupt func(int)
 	maps.DeleteFunc(rows, func(k syscallKey, _ *row) bool { return !kernel.Has(uintptr(k.number)) })
 	return &receivers{
 		judge: j, listener: listener, rows: rows, start: start, interrupt: interrupt, unheard: unheard,
-		want: min(max(2, runtime.NumCPU()), 6), fileFirst: lookingFirst(rows),
+		want: min(max(2, runtime.NumCPU()), 6), fileFirst: lookingFirst(rows), nulls: kernel.NullPaths(),
 	}
 }
 
