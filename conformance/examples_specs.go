@@ -63,6 +63,6 @@ var _ = Describe("an example of a policy", func() {
 			result = run(under, e.denied)
 			Expect(result).NotTo(ExitWith(0))
 			Expect(result.Stderr).To(SatisfyAll(ContainSubstring(`"act":"deny"`), ContainSubstring(e.act)))
-		}, Requires(e.program), TimeLimit(time.Minute))
+		}, Requires(e.program, "wait_killable_recv"), TimeLimit(time.Minute))
 	}
 })

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -14,9 +15,9 @@ import (
 	. "syd/conformance/harness"
 )
 
-// execRaceMS bounds one race. A race ends as soon as it was won, or lost by
-// death, a few times: on an ordinary machine after some milliseconds.
-const execRaceMS = "3000"
+// execRaceMS bounds one race, in milliseconds. A race ends as soon as it was won, or
+// lost by death, a few times: on an ordinary machine after some of them.
+func execRaceMS() string { return strconv.FormatInt(Bound(3*time.Second).Milliseconds(), 10) }
 
 // execCount is a fact that is a number.
 func execCount(r Result, name string) int {
@@ -54,14 +55,14 @@ var _ = Describe("a race against the check of an exec", func() {
 
 	Spec("EVT-EXE-01.12", "by changing the path in memory never runs a denied program", func(ctx context.Context) {
 		good, bad := execCopy("exec", "p3"), execCopy("exec", "p4")
-		execRace(ctx, "deny/exec+"+bad, nothing, Fixture("exec", "race-exec", "pointer", good, bad, execRaceMS)...)
+		execRace(ctx, "deny/exec+"+bad, nothing, Fixture("exec", "race-exec", "pointer", good, bad, execRaceMS())...)
 	})
 
 	Spec("EVT-EXE-01.13", "by replacing a symlink never runs a denied program", func(ctx context.Context) {
 		good, bad := execCopy("exec", "p3"), execCopy("exec", "p4")
 		link := filepath.Join(TempDir(), "link")
 		execRace(ctx, "deny/exec+"+bad, func() { _ = os.Remove(link) },
-			Fixture("exec", "race-exec", link, good, bad, execRaceMS)...)
+			Fixture("exec", "race-exec", link, good, bad, execRaceMS())...)
 	})
 
 	Spec("EVT-EXE-01.14", "by replacing a script never runs a denied interpreter", func(ctx context.Context) {
@@ -70,12 +71,12 @@ var _ = Describe("a race against the check of an exec", func() {
 		second := File("s4", "#!"+bad+" exit-name\n", 0o755)
 		link := filepath.Join(TempDir(), "link")
 		execRace(ctx, "deny/exec+"+bad, func() { _ = os.Remove(link) },
-			Fixture("exec", "race-exec", link, first, second, execRaceMS)...)
+			Fixture("exec", "race-exec", link, first, second, execRaceMS())...)
 	}, Clauses("EVT-EXE-04"))
 
 	Spec("EVT-EXE-01.15", "is recorded as a kill, with the image that would have run", func(ctx context.Context) {
 		good, bad := execCopy("exec", "p3"), execCopy("exec", "p4")
-		cmd := Fixture("exec", "race-exec", "pointer", good, bad, execRaceMS)
+		cmd := Fixture("exec", "race-exec", "pointer", good, bad, execRaceMS())
 		Expect(execRecords(Syd(ctx, execOpen, cmd...))).To(BeEmpty())
 		result := Syd(ctx, execRules("deny/exec+"+bad), cmd...)
 		var kills int
@@ -100,7 +101,7 @@ var _ = Describe("a race against the check of a chdir", func() {
 
 	Spec("EVT-SYX-02.1", "by changing the path in memory never comes back from a denied directory", func(ctx context.Context) {
 		good, bad := directories()
-		execRace(ctx, "deny/chdir+"+bad, func() {}, Fixture("exec", "race-chdir", good, bad, execRaceMS)...)
+		execRace(ctx, "deny/chdir+"+bad, func() {}, Fixture("exec", "race-chdir", good, bad, execRaceMS())...)
 	})
 
 	Spec("EVT-SYX-02.2", "is none where two threads each go where the rules allow", func(ctx context.Context) {

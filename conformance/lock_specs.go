@@ -368,7 +368,7 @@ var _ = Describe("the end of the eldest", func() {
 			for lock, want := range map[string][]string{"off": {"off", "ok"}, "exec": {"ENOENT", "ENOENT"}} {
 				Expect(lockHeir(ctx, lock, how)).To(Equal(want), lock)
 			}
-		}, Requires("ns_last_pid"))
+		}, Requires("ns_last_pid", "wait_killable_recv"))
 	}
 })
 

@@ -309,11 +309,15 @@ var refusals = map[string]string{"WAIT_KILLABLE_RECV": "wait_killable_recv", "PT
 // a capability that the kernel lacks indeed: the probe has the last word.
 func (p *Proc) refused(r Result) {
 	GinkgoHelper()
+	said := r.Stderr
+	if p.launch.pty {
+		said, r.Stdout = r.Stdout, "" // a terminal shows both
+	}
 	if !p.sandbox || r.Status != int(syscall.EOPNOTSUPP) || r.Stdout != "" {
 		return
 	}
 	for words, name := range refusals {
-		if strings.Contains(r.Stderr, words) {
+		if strings.Contains(said, words) {
 			Require(name)
 		}
 	}
